@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class HelpdeskConfig(AppConfig):
+    """The site itself: settings, health, logs and the commands that run the processes."""
+
+    name = "helpdesk"
+    verbose_name = "Helpdesk"
