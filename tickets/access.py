@@ -1,0 +1,135 @@
+"""The permission matrix, once (DESIGN.md keeps the table; `tickets/tests/test_access.py` holds every row).
+
+Two questions are answered here and nowhere else: which tickets a person sees (`visible_to`, a `Q` for sets) and what
+a person may do with one of them (a predicate per act). Not visible is answered with 404, visible but not allowed with
+403. Operations ask again inside the act, so that no page, API or admin action can go around.
+"""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from tickets.models import MANAGERS, PAST, SUPERVISORS, Message, Team, Ticket, TicketReader, User
+
+NOBODY = Q(pk__in=[])
+SUPERVISORS_TOKEN = "supervisors"  # noqa: S105  # an audience, not a secret
+
+
+def is_supervisor(user: User | AnonymousUser) -> bool:
+    return isinstance(user, User) and user.is_active and (user.is_superuser or SUPERVISORS in user.group_names)
+
+
+def is_manager(user: User | AnonymousUser) -> bool:
+    return isinstance(user, User) and user.is_active and MANAGERS in user.group_names
+
+
+def may_enter(user: User | AnonymousUser) -> bool:
+    """Whether this person works here: the desk opens for managers and supervisors."""
+    return is_manager(user) or is_supervisor(user)
+
+
+def visible_to(user: User | AnonymousUser) -> Q:
+    """A filter for `Ticket` rows this person may see."""
+    if is_supervisor(user):
+        return Q()
+    if not is_manager(user) or not isinstance(user, User):
+        return NOBODY
+    of_my_teams = _of_teams(user)
+    followed = Q(Exists(TicketReader.objects.filter(ticket=OuterRef("pk"), user=user, follows=True)))
+    of_customers_i_see = Q(
+        Exists(Ticket.objects.filter(of_my_teams, customer=OuterRef("customer")).exclude(pk=OuterRef("pk")))
+    )
+    past = Q(status__in=PAST, team__is_strict=False) & of_customers_i_see
+    return of_my_teams | followed | past
+
+
+def _of_teams(user: User) -> Q:
+    of_open_teams = Q(team__in=user.team_ids, team__is_strict=False)
+    free_in_strict_teams = Q(team__in=user.team_ids, assignee__isnull=True)
+    return of_open_teams | free_in_strict_teams | Q(assignee=user)
+
+
+def can_see(user: User, ticket: Ticket) -> bool:
+    """Whether this person sees this one ticket, by the same rule as the set."""
+    return is_supervisor(user) or Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
+
+
+def can_take(user: User, ticket: Ticket) -> bool:
+    """Unassigned in own teams, or a colleague's while that colleague is offline or disabled."""
+    if is_supervisor(user):
+        return ticket.assignee_id != user.pk
+    if not is_manager(user) or ticket.team_id not in user.team_ids or ticket.assignee_id == user.pk:
+        return False
+    return ticket.assignee is None or not ticket.assignee.is_around(timezone.now())
+
+
+def can_work_on(user: User, ticket: Ticket) -> bool:
+    """Reply, resolve, reopen, snooze, set topic, tags and priority: the assignee's; supervisors' everywhere."""
+    return is_supervisor(user) or (is_manager(user) and ticket.assignee_id == user.pk)
+
+
+def can_reply(user: User, ticket: Ticket) -> bool:
+    """The assignee, or anyone of the team where nobody is assigned: replying takes the ticket."""
+    free_in_own_team = ticket.assignee_id is None and is_manager(user) and ticket.team_id in user.team_ids
+    return can_work_on(user, ticket) or free_in_own_team
+
+
+def can_note(user: User, ticket: Ticket) -> bool:
+    """Any ticket this person sees; the caller has asked `can_see`."""
+    return may_enter(user)
+
+
+def can_assign(user: User, ticket: Ticket) -> bool:
+    """Their own, to a member of the ticket's team or back to the queue."""
+    return can_work_on(user, ticket)
+
+
+def can_be_assigned(user: User, ticket: Ticket) -> bool:
+    """Whether `user` may be made responsible: an active member of the ticket's team, or a supervisor."""
+    return is_supervisor(user) or (is_manager(user) and ticket.team_id in user.team_ids)
+
+
+def can_decide(user: User, message: Message) -> bool:
+    """Edit, withdraw, release, confirm or resend a reply: the ticket's assignee; supervisors everywhere."""
+    return message.ticket is not None and can_work_on(user, message.ticket)
+
+
+def audience(ticket: Ticket) -> set[str]:
+    """Tokens of those who see an active ticket, for the live stream; `audiences_of` gives a person's own tokens.
+
+    Past tickets of a known customer are visible too, but no stream follows them: those pages are read again on focus.
+    """
+    tokens = {SUPERVISORS_TOKEN}
+    if ticket.assignee_id is None or not ticket.team.is_strict:
+        tokens.add(team_token(ticket.team))
+    if ticket.assignee_id is not None:
+        tokens.add(user_token(ticket.assignee_id))
+    followers = ticket.readers.filter(follows=True).values_list("user_id", flat=True)
+    return tokens | {user_token(user_id) for user_id in followers}
+
+
+def audiences_of(user: User) -> frozenset[str]:
+    """The tokens whose changes this person may hear of; empty for those who may not enter."""
+    if not may_enter(user):
+        return frozenset()
+    tokens = {user_token(user.pk)}
+    if is_manager(user):
+        tokens |= {f"team:{team_id}" for team_id in user.team_ids}
+    if is_supervisor(user):
+        tokens.add(SUPERVISORS_TOKEN)
+    return frozenset(tokens)
+
+
+def user_token(user_id: int) -> str:
+    return f"user:{user_id}"
+
+
+def team_token(team: Team) -> str:
+    return f"team:{team.pk}"
+
+
+def visible_customers(user: User) -> Q:
+    """A filter for `Customer` rows: those with a ticket this person sees."""
+    if is_supervisor(user):
+        return Q()
+    return Q(Exists(Ticket.objects.filter(visible_to(user), customer=OuterRef("pk"))))

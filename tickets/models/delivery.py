@@ -1,0 +1,121 @@
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tickets.models.customers import Customer
+from tickets.models.messages import Message
+from tickets.models.people import User
+
+
+class Lane(models.IntegerChoices):
+    """Who goes first when the bot's own limit is reached. Within one chat the order of messages holds."""
+
+    REPLY = 1, _("Ответ менеджера")
+    ANSWER = 2, _("Ответ на кнопку")
+    RECEIPT = 3, _("Квитанция")
+    MASS = 4, _("Рассылка")
+
+
+class DeliveryState(models.TextChoices):
+    QUEUED = "queued", _("Ждёт отправки")
+    SENDING = "sending", _("Отправляется")
+    SENT = "sent", _("Доставлено в Telegram")
+    UNKNOWN = "unknown", _("Telegram не ответил, сообщение могло не дойти")
+    HELD = "held", _("Ждёт вашего решения")
+    FAILED = "failed", _("Не доставлено")
+    CANCELLED = "cancelled", _("Отозвано")
+
+
+class Decision(models.TextChoices):
+    """What a person decided about a delivery whose fate Telegram did not tell."""
+
+    ARRIVED = "arrived", _("Отмечено дошедшим")
+    RESENT = "resent", _("Отправлено ещё раз")
+
+
+class Reason(models.TextChoices):
+    """Why a delivery is held, failed or cancelled. The bridge maps Telegram's words to these."""
+
+    BLOCKED = "blocked", _("Клиент остановил бота")
+    DEACTIVATED = "deactivated", _("Аккаунт клиента удалён")
+    STALE = "stale", _("Не ушло за 30 минут")
+    TOO_LONG = "too_long", _("Слишком длинное сообщение")
+    TOO_BIG = "too_big", _("Файл слишком большой для Telegram")
+    BAD_FILE = "bad_file", _("Telegram не принял файл")
+    NO_CHAT = "no_chat", _("Клиент ещё не писал боту")
+    REFUSED = "refused", _("Telegram не принял сообщение")
+    WITHDRAWN = "withdrawn", _("Отозвано менеджером")
+    UNDONE = "undone", _("Действие отменено")
+    EXPIRED = "expired", _("Устарело")
+
+
+class Delivery(models.Model):
+    """What must reach the customer: one per message of ours. Its state is what the desk says about that message.
+
+    `parts_sent` counts the message's parts Telegram has accepted (a part is one attachment, or the text where there
+    is none), so that sending again repeats only what may be missing.
+    """
+
+    message = models.OneToOneField(
+        Message, on_delete=models.PROTECT, primary_key=True, related_name="delivery", verbose_name=_("сообщение")
+    )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        verbose_name=_("клиент"),
+        db_index=False,  # delivery_unsettled below begins with it
+    )
+    lane = models.PositiveSmallIntegerField(_("очередь"), choices=Lane.choices)
+    state = models.CharField(_("состояние"), max_length=9, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
+    reason = models.CharField(_("причина"), max_length=16, choices=Reason.choices, blank=True)
+    parts_sent = models.PositiveSmallIntegerField(_("принято частей"), default=0)
+    queued_at = models.DateTimeField(_("в очереди с"), default=timezone.now)
+    due_at = models.DateTimeField(_("не раньше"), default=timezone.now)
+    expires_at = models.DateTimeField(_("не позже"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("решено"), null=True, blank=True)
+    decision = models.CharField(_("решение"), max_length=7, choices=Decision.choices, blank=True)
+    decided_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("кто решил")
+    )
+
+    class Meta:
+        verbose_name = _("доставка")
+        verbose_name_plural = _("доставки")
+        indexes = [
+            # Outbox: the head of each chat's queue.
+            models.Index(
+                fields=["customer", "message"],
+                condition=models.Q(state__in=[DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD]),
+                name="delivery_unsettled",
+            ),
+            # Outbox and health: what is due, best lane first; the oldest unsent.
+            models.Index(
+                fields=["lane", "due_at"],
+                condition=models.Q(state=DeliveryState.QUEUED),
+                name="delivery_due",
+            ),
+            # Admin and health: what waits for a person.
+            models.Index(
+                fields=["state", "message"],
+                condition=models.Q(state__in=[DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED]),
+                name="delivery_in_trouble",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id}: {self.get_state_display()}"
+
+    @property
+    def needs_decision(self) -> bool:
+        """Whether the desk must ask its manager what to do about this message."""
+        if self.lane != Lane.REPLY:
+            return False
+        undecided = self.state == DeliveryState.UNKNOWN and not self.decision
+        return undecided or self.state in (DeliveryState.HELD, DeliveryState.FAILED)
+
+    @property
+    def can_be_changed(self) -> bool:
+        """Whether the words may still be edited or withdrawn: nothing of them has reached Telegram."""
+        unsent = self.state in (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.FAILED)
+        return self.lane == Lane.REPLY and unsent and self.parts_sent == 0

@@ -1,0 +1,243 @@
+import secrets
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tickets.models.customers import Customer
+from tickets.models.people import User
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from tickets.models.delivery import Delivery
+
+PREVIEW_LENGTH = 140
+
+
+class Sender(models.TextChoices):
+    CLIENT = "client", _("Клиент")
+    MANAGER = "manager", _("Менеджер")
+    NOTE = "note", _("Заметка")
+    SYSTEM = "system", _("Бот")
+
+
+class Notice(models.TextChoices):
+    """Which of the bot's sentences a system message is; the bridge hangs the right buttons under it."""
+
+    START = "start", _("Приветствие")
+    TOPIC_CHOSEN = "topic_chosen", _("Тема выбрана")
+    RECEIPT = "receipt", _("Обращение принято")
+    NEW_OR_SAME = "new_or_same", _("Новый вопрос или прежний")
+    LIST = "list", _("Список обращений")
+    LANGUAGE = "language", _("Выбор языка")
+    HELP = "help", _("Справка")
+    SOLVED = "solved", _("Обращение решено")
+    REOPENED = "reopened", _("Обращение снова в работе")
+    OTHER = "other", _("Другое")
+
+
+class ContentType(models.TextChoices):
+    """What a message carries, in the Bot API's words. A kind not listed here is stored under its own name."""
+
+    TEXT = "text", _("Текст")
+    PHOTO = "photo", _("Фото")
+    VIDEO = "video", _("Видео")
+    DOCUMENT = "document", _("Файл")
+    VOICE = "voice", _("Голосовое сообщение")
+    AUDIO = "audio", _("Аудио")
+    VIDEO_NOTE = "video_note", _("Видеосообщение")
+    ANIMATION = "animation", _("Анимация")
+    STICKER = "sticker", _("Стикер")
+    CONTACT = "contact", _("Контакт")
+    LOCATION = "location", _("Геопозиция")
+    VENUE = "venue", _("Место на карте")
+    POLL = "poll", _("Опрос")
+    DICE = "dice", _("Кубик")
+    STORY = "story", _("История")
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def for_conversation(self) -> "MessageQuerySet":
+        """Messages with everything a bubble shows, oldest first; order in a conversation is the id's."""
+        return (
+            self.select_related("author", "quote", "quote__author", "delivery", "delivery__decided_by")
+            .prefetch_related("attachments", "revisions")
+            .order_by("pk")
+        )
+
+    def unseen_since(self, seen_id: int, user_id: int) -> "MessageQuerySet":
+        """What others wrote after message `seen_id`: the customer and colleagues, not the bot, not `user_id`."""
+        return self.filter(pk__gt=seen_id).exclude(sender=Sender.SYSTEM).exclude(author_id=user_id).order_by("pk")
+
+
+class Message(models.Model):
+    """One thing said on a ticket, or one sentence of the bot to a customer who has no ticket yet."""
+
+    ticket = models.ForeignKey(
+        "tickets.Ticket",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="messages",
+        verbose_name=_("обращение"),
+        db_index=False,  # message_in_ticket below begins with it
+    )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        verbose_name=_("клиент"),
+        db_index=False,  # message_of_customer below begins with it
+    )
+    sender = models.CharField(_("отправитель"), max_length=7, choices=Sender.choices)
+    author = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("автор")
+    )
+    notice = models.CharField(_("какая фраза бота"), max_length=16, choices=Notice.choices, blank=True)
+    content_type = models.CharField(_("вид"), max_length=40, default=ContentType.TEXT)
+    text = models.TextField(_("текст"), blank=True)
+    entities = models.JSONField(_("разметка"), default=list, blank=True)
+    media_group_id = models.CharField(_("альбом"), max_length=64, blank=True)
+    quote = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("ответ на")
+    )
+    quote_text = models.CharField(_("цитата"), max_length=1024, blank=True)
+    client_id = models.UUIDField(_("номер от браузера"), null=True, blank=True)
+    digest = models.CharField(_("отпечаток содержимого"), max_length=64, blank=True)
+    sent_at = models.DateTimeField(_("написано"), default=timezone.now)
+    edited_at = models.DateTimeField(_("изменено"), null=True, blank=True)
+    created_at = models.DateTimeField(_("принято"), default=timezone.now, editable=False)
+
+    objects = MessageQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        attachments: RelatedManager["Attachment"]
+        revisions: RelatedManager["MessageRevision"]
+        delivery: "Delivery"
+
+    class Meta:
+        verbose_name = _("сообщение")
+        verbose_name_plural = _("сообщения")
+        constraints = [
+            # A browser that repeats a submit finds its first message instead of making a second.
+            models.UniqueConstraint(
+                fields=["author", "client_id"],
+                condition=models.Q(client_id__isnull=False),
+                name="message_once_per_submit",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sender=Sender.SYSTEM) | models.Q(ticket__isnull=False),
+                name="message_of_a_ticket",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sender__in=[Sender.MANAGER, Sender.NOTE], author__isnull=False)
+                | models.Q(sender__in=[Sender.CLIENT, Sender.SYSTEM]),
+                name="message_has_author",
+            ),
+        ]
+        indexes = [
+            # Ticket page: the conversation and its older pages, by id; unread counts of the queue.
+            models.Index(fields=["ticket", "id"], name="message_in_ticket"),
+            # API: messages of a ticket by time, as the predecessor listed them.
+            models.Index(fields=["ticket", "created_at"], name="message_in_ticket_by_time"),
+            # Customer's export and erasure; the outbox's order within a chat.
+            models.Index(fields=["customer", "id"], name="message_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_sender_display()}, {self.pk}"
+
+    @property
+    def content_label(self) -> str:
+        """What kind of message this is in words, for a bubble, a preview or a quote."""
+        return str(dict(ContentType.choices).get(self.content_type, self.content_type))
+
+    @property
+    def preview(self) -> str:
+        """One line of the message for a queue row or a quote."""
+        return self.text[:PREVIEW_LENGTH] if self.text else self.content_label
+
+    @property
+    def is_from_us(self) -> bool:
+        return self.sender in (Sender.MANAGER, Sender.SYSTEM)
+
+
+class MessageRevision(models.Model):
+    """What a message said before an edit. Telegram reports edits but never deletions."""
+
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, related_name="revisions", verbose_name=_("сообщение")
+    )
+    text = models.TextField(_("текст"), blank=True)
+    entities = models.JSONField(_("разметка"), default=list, blank=True)
+    replaced_at = models.DateTimeField(_("заменено"))
+
+    class Meta:
+        verbose_name = _("прежний текст")
+        verbose_name_plural = _("прежние тексты")
+
+    def __str__(self) -> str:
+        return f"{self.message_id}, {self.replaced_at:%Y-%m-%d %H:%M}"
+
+
+def attachment_path(_attachment: "Attachment", _file_name: str) -> str:
+    """A random place on disk: names from outside never reach the file system."""
+    token = secrets.token_hex(16)
+    return str(PurePosixPath("attachments") / token[:2] / token[2:4] / token)
+
+
+class AttachmentState(models.TextChoices):
+    PENDING = "pending", _("Ждёт загрузки")
+    FETCHING = "fetching", _("Загружается")
+    READY = "ready", _("Готов")
+    TOO_BIG = "too_big", _("Слишком большой")
+    GONE = "gone", _("Telegram его больше не отдаёт")
+    FAILED = "failed", _("Не загрузился")
+
+
+class Attachment(models.Model):
+    """A file of a message. The text never waits for it: a file has its own state and its own retries."""
+
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, related_name="attachments", verbose_name=_("сообщение")
+    )
+    kind = models.CharField(_("вид"), max_length=10, choices=ContentType.choices)
+    position = models.PositiveSmallIntegerField(_("порядок"), default=0)
+    file = models.FileField(_("файл"), upload_to=attachment_path, max_length=200, blank=True)
+    file_name = models.CharField(_("имя файла"), max_length=255, blank=True)
+    sniffed_type = models.CharField(_("тип по содержимому"), max_length=80, blank=True)
+    size = models.PositiveBigIntegerField(_("размер, байт"), null=True, blank=True)
+    width = models.PositiveIntegerField(_("ширина"), null=True, blank=True)
+    height = models.PositiveIntegerField(_("высота"), null=True, blank=True)
+    duration = models.PositiveIntegerField(_("длительность, с"), null=True, blank=True)
+    file_unique_id = models.CharField(_("постоянный номер в Telegram"), max_length=64, blank=True)
+    state = models.CharField(
+        _("состояние"), max_length=8, choices=AttachmentState.choices, default=AttachmentState.PENDING
+    )
+    reason = models.CharField(_("причина"), max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("попытки"), default=0)
+    due_at = models.DateTimeField(_("следующая попытка"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("файл")
+        verbose_name_plural = _("файлы")
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(state=AttachmentState.READY) | ~models.Q(file=""),
+                name="attachment_ready_has_file",
+            ),
+        ]
+        indexes = [
+            # Jobs: files still to fetch, oldest due first.
+            models.Index(
+                fields=["due_at", "id"],
+                condition=models.Q(state__in=[AttachmentState.PENDING, AttachmentState.FETCHING]),
+                name="attachment_to_fetch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name or str(self.get_kind_display())

@@ -1,0 +1,449 @@
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tickets.models.catalog import Tag, Topic
+from tickets.models.customers import Customer
+from tickets.models.messages import PREVIEW_LENGTH, ContentType, Message, Sender
+from tickets.models.people import Team, User
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+REOPEN_WITHIN = timedelta(days=7)
+SUBJECT_LENGTH = 200
+COUNT_CAP = 1000
+
+
+class Status(models.TextChoices):
+    NEW = "new", _("Новое")
+    OPEN = "open", _("В работе")
+    WAITING = "waiting", _("Ждём клиента")
+    RESOLVED = "resolved", _("Решено")
+    CLOSED = "closed", _("Закрыто")
+
+    @property
+    def emoji(self) -> str:
+        return {"new": "🆕", "open": "🔧", "waiting": "⏳", "resolved": "✅", "closed": "🔒"}[self.value]
+
+    @property
+    def label_with_emoji(self) -> str:
+        return f"{self.emoji} {self.label}"
+
+
+ACTIVE = (Status.NEW, Status.OPEN, Status.WAITING)
+PAST = (Status.RESOLVED, Status.CLOSED)
+
+
+class Priority(models.IntegerChoices):
+    LOW = 1, _("Низкий")
+    NORMAL = 2, _("Обычный")
+    HIGH = 3, _("Высокий")
+    URGENT = 4, _("Срочно")
+
+
+class Trouble(models.IntegerChoices):
+    """The worst thing that befell this ticket's deliveries and still waits for a person."""
+
+    NONE = 0, _("Всё дошло")
+    HELD = 1, _("Ждёт решения")
+    UNKNOWN = 2, _("Могло не дойти")
+    FAILED = 3, _("Не доставлено")
+
+
+class View(models.TextChoices):
+    """The queue's saved filters."""
+
+    MINE = "mine", _("Мои")
+    FREE = "free", _("Свободные")
+    ALL = "all", _("Все")
+    LATER = "later", _("Позже")
+
+
+class TicketQuerySet(models.QuerySet["Ticket"]):
+    def visible_to(self, user: User) -> Self:
+        """Tickets this person may see, by the matrix in `tickets.access`. Every page, stream and file starts here."""
+        from tickets.access import visible_to  # the matrix reads these models
+
+        return self.filter(visible_to(user))
+
+    def active(self) -> Self:
+        return self.filter(status__in=ACTIVE)
+
+    def in_view(self, view: View, user: User) -> Self:
+        """The active tickets one of the queue's four views holds for `user`, among those already visible."""
+        awake = self.active().filter(snoozed_until__isnull=True)
+        match view:
+            case View.MINE:
+                return awake.filter(assignee=user)
+            case View.FREE:
+                return awake.filter(assignee__isnull=True)
+            case View.ALL:
+                return awake
+            case View.LATER:
+                return (
+                    self.active()
+                    .filter(snoozed_until__isnull=False)
+                    .filter(Q(assignee=user) | Q(assignee__isnull=True))
+                )
+
+    def waiting_for_us(self) -> Self:
+        """Tickets whose customer waits, longest waiting first."""
+        return self.filter(waiting_since__isnull=False).order_by("waiting_since", "pk")
+
+    def resting(self) -> Self:
+        """Tickets where nobody waits for us, the latest first."""
+        return self.filter(waiting_since__isnull=True).order_by("-last_message_at", "-pk")
+
+    def for_rows(self, user: User) -> Self:
+        """What a queue row shows: customer, topic, assignee, this reader's unread count and draft."""
+        seen = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user).values("seen_message_id")[:1]
+        unread = (
+            Message.objects.filter(ticket=OuterRef("pk"), sender=Sender.CLIENT, pk__gt=Coalesce(OuterRef("seen_id"), 0))
+            .order_by()
+            .values("ticket")
+            .annotate(n=Count("pk"))
+            .values("n")
+        )
+        draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user).values("text")[:1]
+        return (
+            self.select_related("customer", "topic", "assignee")
+            .annotate(seen_id=Subquery(seen))
+            .annotate(unread=Coalesce(Subquery(unread), 0), draft_text=Subquery(draft))
+        )
+
+    def for_page(self) -> Self:
+        """The ticket page's head and panel."""
+        return self.select_related("customer", "topic", "assignee", "team", "last_message").prefetch_related("tags")
+
+    def count_up_to_cap(self) -> int:
+        """The number of tickets, at most `COUNT_CAP`: an exact count of a big table is the cost of a page."""
+        return self.order_by()[:COUNT_CAP].count()
+
+
+class Ticket(models.Model):
+    """One question of one customer, from the first message to its solution."""
+
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        related_name="tickets",
+        verbose_name=_("клиент"),
+        db_index=False,  # ticket_of_customer below begins with it
+    )
+    subject = models.CharField(_("о чём"), max_length=SUBJECT_LENGTH, blank=True)
+    status = models.CharField(_("статус"), max_length=8, choices=Status.choices, default=Status.NEW)
+    priority = models.PositiveSmallIntegerField(_("приоритет"), choices=Priority.choices, default=Priority.NORMAL)
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.PROTECT,
+        related_name="tickets",
+        verbose_name=_("команда"),
+        db_index=False,  # ticket_queue_of_team below begins with it
+    )
+    assignee = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tickets",
+        verbose_name=_("ответственный"),
+        db_index=False,  # ticket_queue_of_assignee below begins with it
+    )
+    topic = models.ForeignKey(
+        Topic, on_delete=models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("тема")
+    )
+    tags = models.ManyToManyField(Tag, related_name="tickets", blank=True, verbose_name=_("метки"))
+    opened_by = models.OneToOneField(
+        Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("первое сообщение")
+    )
+    follows_up = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("продолжает")
+    )
+    due_at = models.DateTimeField(_("ответить до"), null=True, blank=True)
+    snoozed_until = models.DateTimeField(_("отложено до"), null=True, blank=True)
+    waiting_since = models.DateTimeField(_("клиент ждёт с"), null=True, blank=True)
+    first_answered_at = models.DateTimeField(_("первый ответ"), null=True, blank=True)
+    resolved_at = models.DateTimeField(_("решено"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("закрыто"), null=True, blank=True)
+    last_message = models.ForeignKey(
+        Message,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("последнее сообщение"),
+    )
+    last_sender = models.CharField(max_length=7, choices=Sender.choices, blank=True, editable=False)
+    last_content_type = models.CharField(max_length=40, blank=True, editable=False)
+    last_text = models.CharField(max_length=PREVIEW_LENGTH, blank=True, editable=False)
+    last_message_at = models.DateTimeField(_("последнее сообщение в"), default=timezone.now)
+    trouble = models.PositiveSmallIntegerField(_("доставка"), choices=Trouble.choices, default=Trouble.NONE)
+    version = models.PositiveIntegerField(_("версия"), default=1)
+    imported_id = models.BigIntegerField(_("номер в прежней системе"), null=True, blank=True, unique=True)
+    created_at = models.DateTimeField(_("создано"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("изменено"), default=timezone.now)
+
+    objects = TicketQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        messages: RelatedManager[Message]
+        events: RelatedManager["Event"]
+        readers: RelatedManager["TicketReader"]
+
+    class Meta:
+        verbose_name = _("обращение")
+        verbose_name_plural = _("обращения")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status=Status.RESOLVED) | Q(resolved_at__isnull=False), name="ticket_resolved_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.CLOSED) | Q(closed_at__isnull=False), name="ticket_closed_has_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(snoozed_until__isnull=True) | Q(status__in=ACTIVE), name="ticket_snoozed_is_active"
+            ),
+        ]
+        indexes = [
+            # Ticket page: a customer's other tickets; API: tickets of a Telegram user.
+            models.Index(fields=["customer", "-id"], name="ticket_of_customer"),
+            # Admin and API: filter by status, newest first.
+            models.Index(fields=["status", "-id"], name="ticket_by_status"),
+            # Admin: tickets by day; reports.
+            models.Index(fields=["created_at"], name="ticket_by_creation"),
+            # Queue «Мои».
+            models.Index(
+                fields=["assignee", "waiting_since", "id"],
+                condition=Q(status__in=ACTIVE),
+                name="ticket_queue_of_assignee",
+            ),
+            # Queues «Все» and «Свободные» of a manager, whose tickets are those of a few teams.
+            models.Index(
+                fields=["team", "waiting_since", "id"],
+                condition=Q(status__in=ACTIVE),
+                name="ticket_queue_of_team",
+            ),
+            # Queue: supervisors' «Все», longest waiting first, over every team.
+            models.Index(
+                fields=["waiting_since", "id"],
+                condition=Q(status__in=ACTIVE, waiting_since__isnull=False),
+                name="ticket_queue_waiting",
+            ),
+            # Queue: tickets where nobody waits for us, the latest first.
+            models.Index(
+                fields=["-last_message_at", "-id"],
+                condition=Q(status__in=ACTIVE, waiting_since__isnull=True),
+                name="ticket_queue_resting",
+            ),
+            # Jobs: snoozed tickets to wake.
+            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="ticket_to_wake"),
+            # Jobs: resolved tickets to close after seven days.
+            models.Index(fields=["resolved_at"], condition=Q(status=Status.RESOLVED), name="ticket_to_close"),
+        ]
+
+    def __str__(self) -> str:
+        return f"№{self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def status_label(self) -> str:
+        return Status(self.status).label_with_emoji
+
+    @property
+    def last_preview(self) -> str:
+        """The last message in one line; what carries no words is named by its kind."""
+        return self.last_text or str(dict(ContentType.choices).get(self.last_content_type, self.last_content_type))
+
+    def can_reopen(self, now: datetime) -> bool:
+        """Whether a solved ticket comes back to work; later than seven days a new one is opened instead."""
+        return (
+            self.status == Status.RESOLVED and self.resolved_at is not None and now - self.resolved_at < REOPEN_WITHIN
+        )
+
+
+class TicketReader(models.Model):
+    """How far one person has read a ticket, and whether that person follows it."""
+
+    ticket = models.ForeignKey(
+        Ticket,
+        on_delete=models.PROTECT,
+        related_name="readers",
+        verbose_name=_("обращение"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("сотрудник"))
+    seen_message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("прочитано до")
+    )
+    follows = models.BooleanField(_("следит"), default=False)
+
+    class Meta:
+        verbose_name = _("читатель")
+        verbose_name_plural = _("читатели")
+        constraints = [models.UniqueConstraint(fields=["ticket", "user"], name="reader_once_per_ticket")]
+        indexes = [
+            # Every page: tickets a person follows or was mentioned in (`access.visible_to`).
+            models.Index(fields=["user", "ticket"], condition=Q(follows=True), name="reader_follows"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id}, {self.user_id}"
+
+
+class Draft(models.Model):
+    """What a person has begun to write on a ticket. It outlives reloads, hand-overs and solving."""
+
+    ticket = models.ForeignKey(
+        Ticket,
+        on_delete=models.PROTECT,
+        related_name="drafts",
+        verbose_name=_("обращение"),
+        db_index=False,  # the unique constraint begins with it
+    )
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("сотрудник"))
+    is_note = models.BooleanField(_("заметка"), default=False)
+    text = models.TextField(_("текст"))
+    quote = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("ответ на")
+    )
+    updated_at = models.DateTimeField(_("изменён"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("черновик")
+        verbose_name_plural = _("черновики")
+        constraints = [models.UniqueConstraint(fields=["ticket", "user"], name="draft_once_per_ticket")]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id}, {self.user_id}"
+
+
+class AppendOnlyError(RuntimeError):
+    """Somebody tried to change history."""
+
+
+class Event(models.Model):
+    """A line of a ticket's history: ids and enums only, never the customer's words. Written once, changed never.
+
+    The database refuses an UPDATE too (a trigger made by the first migration).
+    """
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", _("Обращение создано")
+        RECEIVED = "received", _("Сообщение клиента")
+        REVISED = "revised", _("Клиент изменил сообщение")
+        REPLIED = "replied", _("Ответ")
+        NOTED = "noted", _("Заметка")
+        SAID = "said", _("Сообщение бота")
+        EDITED = "edited", _("Ответ изменён до отправки")
+        WITHDRAWN = "withdrawn", _("Ответ отозван")
+        RELEASED = "released", _("Отправка продолжена")
+        ARRIVED = "arrived", _("Отмечено дошедшим")
+        RESENT = "resent", _("Отправлено ещё раз")
+        DELIVERY = "delivery", _("Состояние доставки")
+        TAKEN = "taken", _("Взято в работу")
+        ASSIGNED = "assigned", _("Передано")
+        UNASSIGNED = "unassigned", _("Возвращено в очередь")
+        RESOLVED = "resolved", _("Решено")
+        UNDONE = "undone", _("Решение отменено")
+        REOPENED = "reopened", _("Снова в работе")
+        CLOSED = "closed", _("Закрыто")
+        SNOOZED = "snoozed", _("Отложено")
+        WOKEN = "woken", _("Снова в очереди")
+        TOPIC = "topic", _("Тема")
+        PRIORITY = "priority", _("Приоритет")
+        TAGGED = "tagged", _("Метка")
+        UNTAGGED = "untagged", _("Метка снята")
+        FILE = "file", _("Файл")
+        PHONE_SHOWN = "phone_shown", _("Телефон показан")
+        STOPPED = "stopped", _("Клиент остановил бота")
+        RETURNED = "returned", _("Клиент вернулся")
+
+    ticket = models.ForeignKey(
+        Ticket,
+        on_delete=models.PROTECT,
+        related_name="events",
+        verbose_name=_("обращение"),
+        db_index=False,  # event_in_ticket below begins with it
+    )
+    kind = models.CharField(_("что"), max_length=12, choices=Kind.choices)
+    actor = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("кто")
+    )
+    after_message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("после сообщения")
+    )
+    data = models.JSONField(_("подробности"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("когда"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("событие")
+        verbose_name_plural = _("история")
+        indexes = [
+            # Ticket page: event lines between messages; admin: history of a ticket.
+            models.Index(fields=["ticket", "id"], name="event_in_ticket"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id}: {self.get_kind_display()}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("An event is written once.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnlyError("An event is never deleted.")
+
+
+class Change(models.Model):
+    """A knock on the door of open pages: what to fetch again, never what it says. Pruned after an hour.
+
+    `audience` and `lost` hold the tokens of `access.audience`: who may see the ticket now, and who could before the
+    act but cannot any more (their pages say the ticket is gone).
+    """
+
+    class Kind(models.TextChoices):
+        MESSAGE = "message", _("сообщение")
+        MESSAGE_STATE = "message-state", _("состояние сообщения")
+        HEAD = "head", _("шапка и панель")
+        PEER = "peer", _("коллега пишет")
+        READ = "read", _("прочитано")
+        REVOKED = "revoked", _("доступ закрыт")
+
+    ticket = models.ForeignKey(
+        Ticket,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="changes",
+        verbose_name=_("обращение"),
+        db_index=False,  # read by id only, pruned by time
+    )
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    version = models.PositiveIntegerField(default=0)
+    kind = models.CharField(max_length=13, choices=Kind.choices)
+    audience = models.JSONField(default=list)
+    lost = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("изменение")
+        verbose_name_plural = _("изменения")
+        indexes = [
+            # Jobs: changes older than an hour, to prune.
+            models.Index(fields=["created_at"], name="change_to_prune"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ticket_id}"
