@@ -6,3 +6,6 @@ class HelpdeskConfig(AppConfig):
 
     name = "helpdesk"
     verbose_name = "Helpdesk"
+
+    def ready(self) -> None:
+        from helpdesk import checks  # noqa: F401 - importing registers them

@@ -1,13 +1,129 @@
-"""What the processes write down: to the console and, by role, to files in LOG_DIR."""
+"""What the processes write down: to the console and, a file a role, to LOG_DIR."""
 
+import fcntl
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any
+
+from botbridge import log_context
+
+#: A bot's token as BotFather gives it out (https://core.telegram.org/bots/api#authorizing-your-bot), raw or as part
+#: of a quoted URL.
+TOKEN = re.compile(r"\d{6,}(?::|%3A)[\w-]{30,}", re.IGNORECASE)
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s request=%(request_id)s chat=%(chat_id)s %(message)s"
+MAX_BYTES = 10 * 1024 * 1024
+BACKUPS = 5
+
+#: The file each management command writes to; gunicorn's is web.log.
+ROLES = {"runbot": "bot", "runjobs": "jobs"}
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def scrub(text: str) -> str:
+    """The text with every bot token taken out: whoever has the token is the bot."""
+    return TOKEN.sub("<bot token>", text)
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Names the request and the chat in each line and takes tokens out of the finished text.
+
+    Working on the finished text covers message, arguments, exception and traceback alike.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.request_id = request_id.get() or "-"
+        record.chat_id = log_context.chat_id.get() or "-"
+        try:
+            text = super().format(record)
+        except (KeyError, TypeError, ValueError):
+            # Arguments that do not fit their message. logging would print both to stderr, tokens and all.
+            text = f"{record.levelname} {record.name} {record.msg!r} {record.args!r}"
+        return scrub(text)
+
+
+class SharedRotatingFileHandler(RotatingFileHandler):
+    """A rotating file that several processes write to, as gunicorn's workers do.
+
+    With the plain handler each process renames the file by itself and goes on writing to an old one. Here a lock
+    makes one process at a time look, rotate and write; the others notice that the file is another one.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            with self._alone():
+                self._follow()
+                super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # POSIX locks belong to a process, so a fork does not share them.
+        with Path(f"{self.baseFilename}.lock").open("a") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            yield
+
+    def _follow(self) -> None:
+        """Reopens the file when another process has rotated it."""
+        stream: Any = self.stream  # None until the first line: the handler opens late
+        if stream is None:
+            return
+        try:
+            current = os.path.samestat(os.fstat(stream.fileno()), Path(self.baseFilename).stat())
+        except FileNotFoundError:
+            current = False
+        if not current:
+            stream.close()
+            self.stream = self._open()
+
+
+def role(argv: list[str]) -> str:
+    """The name of this process's log file."""
+    if Path(argv[0]).name != "manage.py":
+        return "web"
+    return ROLES.get(argv[1] if len(argv) > 1 else "", "manage")
 
 
 def config(log_dir: str) -> dict[str, Any]:
-    """The LOGGING setting."""
+    """The LOGGING setting. Without a directory, or with one nobody can write to, only the console is left."""
+    handlers: dict[str, dict[str, Any]] = {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+    }
+    if log_dir and writable(Path(log_dir)):
+        handlers["file"] = {
+            "class": "helpdesk.logs.SharedRotatingFileHandler",
+            "formatter": "line",
+            "filename": str(Path(log_dir) / f"{role(sys.argv)}.log"),
+            "maxBytes": MAX_BYTES,
+            "backupCount": BACKUPS,
+            "encoding": "utf-8",
+            "delay": True,
+        }
+    # Loggers that bring handlers of their own hand their lines to the root's instead.
+    passed_on = {"handlers": [], "propagate": True, "level": "INFO"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "handlers": {"console": {"class": "logging.StreamHandler"}},
-        "root": {"handlers": ["console"], "level": "INFO"},
+        "formatters": {"line": {"()": "helpdesk.logs.ScrubbingFormatter", "fmt": FORMAT}},
+        "handlers": handlers,
+        "root": {"handlers": list(handlers), "level": "INFO"},
+        "loggers": dict.fromkeys(["django", "django.server", "gunicorn.error"], passed_on),
     }
+
+
+def writable(directory: Path) -> bool:
+    """Whether files can be made in the directory, making it if it is not there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK | os.X_OK)

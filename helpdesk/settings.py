@@ -24,11 +24,11 @@ if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
 
 DEBUG = env.bool("DEBUG", default=False)
 
-DEVELOPMENT_SECRET_KEY = "django-insecure-for-development-on-your-own-machine-only"
+DEVELOPMENT_SECRET_KEY = "django-insecure-for-development-on-your-own-machine-only"  # noqa: S105
 SECRET_KEY = env.str("SECRET_KEY", default="") or (DEVELOPMENT_SECRET_KEY if DEBUG else "")
 if not DEBUG and (len(SECRET_KEY) < 50 or SECRET_KEY.startswith("django-insecure-")):
     raise ImproperlyConfigured(
-        "SECRET_KEY is missing, too short or the one for development. Set it to 50 random characters or more, for example\n"
+        "SECRET_KEY is missing, too short or the one for development. Set it to 50 random characters or more:\n"
         "  python3 -c 'import secrets; print(secrets.token_urlsafe(50))'\n"
         "On your own machine set DEBUG=1 instead (make run does)."
     )
@@ -70,6 +70,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "helpdesk.middleware.request_id",
+    "helpdesk.middleware.trusted_proxies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -78,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "helpdesk.middleware.private_pages",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -166,6 +169,8 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     }
     Path(DATABASE["NAME"]).parent.mkdir(parents=True, exist_ok=True)
 else:
+    # A server that does not answer must not hold a request for minutes; the URL's own options win.
+    DATABASE["OPTIONS"] = {"connect_timeout": 5, **DATABASE.get("OPTIONS", {})}
     DATABASE["CONN_MAX_AGE"] = 600
     DATABASE["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -4,9 +4,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from helpdesk import health
+
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/desk/")), name="home"),
     path("desk/", include("tickets.urls")),
     path("admin/", admin.site.urls),
+    path("health", health.health, name="health"),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
     path("language/", login_not_required(set_language), name="set_language"),
 ]

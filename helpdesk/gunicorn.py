@@ -1,0 +1,26 @@
+"""gunicorn's settings for the web process: gunicorn -c helpdesk/gunicorn.py helpdesk.asgi:application
+
+The number of workers is gunicorn's own WEB_CONCURRENCY.
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
+
+from django.conf import settings
+
+bind = "0.0.0.0:8000"  # noqa: S104 - a container is reached from outside; serve passes an address of its own
+worker_class = "asgi"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+asgi_lifespan = "off"
+keepalive = 5
+timeout = 30
+graceful_timeout = 20
+# Heartbeats on a disk make a worker look dead whenever the disk is slow.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# On by default: a socket in the home directory, shared by every instance of one user.
+control_socket_disable = True
+# Forwarded headers are helpdesk.middleware.trusted_proxies' business.
+forwarded_allow_ips = ""
+logconfig_dict = settings.LOGGING

@@ -1,0 +1,74 @@
+"""What every request to the site passes through, beside Django's own."""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control, patch_vary_headers
+
+from helpdesk import logs
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+def request_id(get_response: Handler) -> Handler:
+    """Names each request in its log lines and its answer's X-Request-ID; a proxy's own name is kept if it is sane."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        name = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        # The thread serves other requests afterwards, so the name is taken back.
+        token = logs.request_id.set(name)
+        try:
+            response = get_response(request)
+        finally:
+            logs.request_id.reset(token)
+        response["X-Request-ID"] = name
+        return response
+
+    return middleware
+
+
+def trusted_proxies(get_response: Handler) -> Handler:
+    """Believes X-Forwarded-For and X-Forwarded-Proto from TRUSTED_PROXIES alone.
+
+    Afterwards REMOTE_ADDR is the client's own address: the last hop that is not one of our proxies.
+    """
+    networks = [ipaddress.ip_network(proxy) for proxy in settings.TRUSTED_PROXIES]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in networks)
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        hops = [hop.strip() for hop in request.META.pop("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        if not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        while hops and is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META["REMOTE_ADDR"] = hops.pop()
+        return get_response(request)
+
+    return middleware
+
+
+def private_pages(get_response: Handler) -> Handler:
+    """Keeps a signed-in person's pages out of every cache, the browser's own included: the next to sit down may not
+    go back to them. A view that set Cache-Control itself (files do) is left alone.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not response.has_header("Cache-Control") and request.user.is_authenticated:
+            patch_cache_control(response, private=True, no_store=True)
+            patch_vary_headers(response, ["Cookie", "HX-Request"])
+        return response
+
+    return middleware
