@@ -7,4 +7,4 @@ from helpdesk.wsgi import application as django_application
 #: Requests one process answers at a time, and so its database connections.
 DJANGO_THREADS = 8
 
-application = WSGIMiddleware(django_application, workers=DJANGO_THREADS)
+application = WSGIMiddleware(django_application, workers=DJANGO_THREADS)  # type: ignore[arg-type]

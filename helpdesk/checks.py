@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, register
 
 from helpdesk import logs
 
@@ -19,7 +20,7 @@ def bot_token(**kwargs: Any) -> list[CheckMessage]:
     if not token or logs.TOKEN.fullmatch(token):
         return []
     return [
-        Error(
+        checks.Error(
             "TELEGRAM_BOT_TOKEN does not look like a bot's token.",
             hint="Copy the whole line that @BotFather gives after /newbot or /token: digits, a colon, 35 characters.",
             id="helpdesk.E001",
@@ -31,26 +32,26 @@ def bot_token(**kwargs: Any) -> list[CheckMessage]:
 def addresses(**kwargs: Any) -> Iterable[CheckMessage]:
     public = urlsplit(settings.PUBLIC_URL)
     if public.scheme not in ("http", "https") or not public.hostname or public.path or public.query:
-        yield Error(
+        yield checks.Error(
             f"PUBLIC_URL is {settings.PUBLIC_URL!r}, which is not a site's address.",
             hint="Write what people type, without a path: https://help.example.com",
             id="helpdesk.E002",
         )
     elif public.scheme == "http" and not settings.DEBUG and public.hostname not in settings.LOOPBACK_HOSTS:
-        yield Warning(
+        yield checks.Warning(
             "PUBLIC_URL begins with http://, so passwords and cookies travel in the open.",
             hint="Put a proxy with a certificate before the site and write https:// in PUBLIC_URL.",
             id="helpdesk.W002",
         )
     telegram = urlsplit(settings.TELEGRAM_API_URL)
     if telegram.scheme not in ("http", "https") or not telegram.hostname:
-        yield Error(
+        yield checks.Error(
             f"TELEGRAM_API_URL is {settings.TELEGRAM_API_URL!r}, which is not an address.",
             hint="Leave it out for Telegram's own server, or write a Bot API server's: http://127.0.0.1:8081",
             id="helpdesk.E003",
         )
     if "*" in settings.ALLOWED_HOSTS:
-        yield Warning(
+        yield checks.Warning(
             "ALLOWED_HOSTS holds *, so the site answers to any name a stranger makes up.",
             hint="Leave ALLOWED_HOSTS out: PUBLIC_URL's host is allowed by itself. Name other hosts one by one.",
             id="helpdesk.W004",
@@ -63,7 +64,7 @@ def proxies(**kwargs: Any) -> Iterable[CheckMessage]:
         try:
             ipaddress.ip_network(proxy)
         except ValueError:
-            yield Error(
+            yield checks.Error(
                 f"TRUSTED_PROXIES holds {proxy!r}, which is neither an IP address nor a network.",
                 hint="Write addresses or networks, separated by commas: 127.0.0.1,10.0.0.0/8",
                 id="helpdesk.E005",
@@ -73,20 +74,20 @@ def proxies(**kwargs: Any) -> Iterable[CheckMessage]:
 @register()
 def directories(**kwargs: Any) -> Iterable[CheckMessage]:
     if settings.LOG_DIR and not logs.writable(Path(settings.LOG_DIR)):
-        yield Error(
+        yield checks.Error(
             f"Nothing can be written to LOG_DIR, {settings.LOG_DIR}: there are only the console's logs.",
             hint="Give the directory to the user the processes run as, or set LOG_DIR to nothing for no log files.",
             id="helpdesk.E006",
         )
     media = Path(settings.MEDIA_ROOT)
     if not logs.writable(media):
-        yield Error(
+        yield checks.Error(
             f"Nothing can be written to MEDIA_ROOT, {media}: no file can be kept.",
             hint="Give the directory to the user the processes run as, or point MEDIA_ROOT elsewhere.",
             id="helpdesk.E007",
         )
     if media.resolve().is_relative_to(Path(settings.STATIC_ROOT).resolve()):
-        yield Error(
+        yield checks.Error(
             "MEDIA_ROOT lies inside the static files, which anybody may fetch.",
             hint="Point MEDIA_ROOT to a directory of its own.",
             id="helpdesk.E008",
@@ -103,7 +104,7 @@ def sqlite_file(**kwargs: Any) -> list[CheckMessage]:
     if os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK)):
         return []
     return [
-        Error(
+        checks.Error(
             f"The database file {file} cannot be written to.",
             hint="Give the file and its directory to the user the processes run as, or set DATABASE_URL.",
             id="helpdesk.E009",

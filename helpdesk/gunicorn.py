@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
 
 from django.conf import settings
 
-bind = "0.0.0.0:8000"  # noqa: S104 - a container is reached from outside; serve passes an address of its own
+bind = "0.0.0.0:8000"  # a container is reached from outside; serve passes an address of its own
 worker_class = "asgi"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 asgi_lifespan = "off"
