@@ -1,0 +1,74 @@
+# make run, make test, make test-all; nothing but Python 3.11 or newer has to be there before.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SLOW_ONLY := slow or (browser and not loop)
+
+# Everything below is development: production sets its own environment.
+export DEBUG ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint format messages lock clean
+
+help:
+	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
+	@echo "make test      lint, types and the fast tests; also on PostgreSQL where TEST_DATABASE_URL names a database"
+	@echo "make test-all  all of it and the slow tests: killed processes, every browser run"
+	@echo "make format    let ruff put the code in order"
+	@echo "make messages  collect the texts to translate and compile the translations"
+	@echo "make lock      pin again what the direct requirements bring along"
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 run"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python requirements.txt requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.run
+	exec $(BIN)/python manage.py serve
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
+
+test: lint
+	$(call pytest,not ($(SLOW_ONLY)))
+
+test-all: lint
+	$(call pytest,)
+
+# Twice where there is a PostgreSQL to test on: what is right on one database can be wrong on the other.
+define pytest
+env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n 2 $(if $(1),-m "$(1)")
+$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n 2 $(if $(1),-m "$(1)"))
+endef
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev
+	$(BIN)/python manage.py makemessages --locale kk --locale en --ignore var --ignore .venv
+	$(BIN)/python manage.py compilemessages --ignore var --ignore .venv
+
+# In an environment of its own, so that nothing but the requirements and what they need is pinned.
+lock:
+	$(PYTHON) -m venv --clear $(VENV)-lock
+	grep -v '^-c' requirements.txt | $(VENV)-lock/bin/pip install --quiet -r /dev/stdin
+	{ sed -n 1p requirements.lock; $(VENV)-lock/bin/pip freeze; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -r $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
