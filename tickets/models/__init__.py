@@ -4,6 +4,7 @@ from tickets.models.catalog import Tag, Topic
 from tickets.models.customers import Customer
 from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Reason
 from tickets.models.messages import (
+    PREVIEW_LENGTH,
     Attachment,
     AttachmentState,
     ContentType,
@@ -37,6 +38,7 @@ __all__ = [
     "COUNT_CAP",
     "MANAGERS",
     "PAST",
+    "PREVIEW_LENGTH",
     "REOPEN_WITHIN",
     "SUBJECT_LENGTH",
     "SUPERVISORS",

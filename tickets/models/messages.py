@@ -105,6 +105,14 @@ class Message(models.Model):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("ответ на")
     )
     quote_text = models.CharField(_("цитата"), max_length=1024, blank=True)
+    resend_of = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="resends",
+        verbose_name=_("повтор сообщения"),
+    )
     client_id = models.UUIDField(_("номер от браузера"), null=True, blank=True)
     digest = models.CharField(_("отпечаток содержимого"), max_length=64, blank=True)
     sent_at = models.DateTimeField(_("написано"), default=timezone.now)

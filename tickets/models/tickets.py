@@ -352,6 +352,7 @@ class Event(models.Model):
         TAKEN = "taken", _("Взято в работу")
         ASSIGNED = "assigned", _("Передано")
         UNASSIGNED = "unassigned", _("Возвращено в очередь")
+        MOVED = "moved", _("Передано другой команде")
         RESOLVED = "resolved", _("Решено")
         UNDONE = "undone", _("Решение отменено")
         REOPENED = "reopened", _("Снова в работе")

@@ -1,0 +1,108 @@
+"""What every page of the supervisors' room shares: rights by `tickets.access`, cheap lists, acts told row by row."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin import ShowFacets
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from tickets import access
+from tickets.models import COUNT_CAP, User
+from tickets.operations import Refused
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts and pages up to a cap: on a big table an exact count costs more than the page."""
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.object_list.order_by()[:COUNT_CAP].count())  # type: ignore[union-attr]
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count == COUNT_CAP
+
+
+class SupervisorAdmin(ModelAdmin):
+    """A list and a form for supervisors. Nothing is deleted here: rows that have served are retired."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 50
+    ordering = ("-pk",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return access.is_supervisor(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return access.is_supervisor(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return access.is_supervisor(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return access.is_supervisor(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Acts reach the chosen rows only: "all of them" could mean a million, unseen."""
+        request.POST = request.POST.copy()  # type: ignore[assignment]
+        request.POST["select_across"] = "0"  # type: ignore[index]
+        return super().response_action(request, queryset)
+
+
+class ReadOnlyAdmin(SupervisorAdmin):
+    """Rows that only operations write. Lists are ordered by id alone: any other order would sort the whole table."""
+
+    sortable_by = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def actor(request: HttpRequest) -> User:
+    """Who is acting: the site lets supervisors in and nobody else."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def act_on_each(
+    request: HttpRequest, rows: Iterable[Model], act: Callable[[Any], object], done: "Callable[[int], StrOrPromise]"
+) -> None:
+    """Do `act` to each row by itself and say what came of it: one refusal does not stop the others.
+
+    `done` makes the sentence for the number of rows done.
+    """
+    number_done = 0
+    refused: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        try:
+            act(row)
+        except Refused as refusal:
+            refused[str(refusal.message)].append(str(row))
+        else:
+            number_done += 1
+    if number_done:
+        messages.success(request, done(number_done))
+    for reason, names in refused.items():
+        messages.warning(request, _("%(rows)s: %(reason)s") % {"rows": ", ".join(names), "reason": reason})

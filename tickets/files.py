@@ -1,0 +1,49 @@
+"""What a file is, told from its first bytes: names and types from outside are claims."""
+
+from tickets.models import ContentType
+
+HEAD_BYTES = 64
+MAX_FILES = 10
+MAX_UPLOAD = 50 * 1024 * 1024  # Bot API, "Sending files": other types of files, up to 50 MB
+MAX_PHOTO = 10 * 1024 * 1024  # Bot API, "Sending files": photos, up to 10 MB
+
+UNKNOWN_TYPE = "application/octet-stream"
+PDF = "application/pdf"
+
+# The only types a browser may show inside our pages; everything else is downloaded.
+INLINE_TYPES = frozenset(
+    {"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "audio/ogg", "audio/mpeg", "audio/wav"}
+)
+
+_KINDS = {
+    "image/jpeg": ContentType.PHOTO,
+    "image/png": ContentType.PHOTO,
+    "image/webp": ContentType.PHOTO,
+    "video/mp4": ContentType.VIDEO,
+    "audio/ogg": ContentType.VOICE,
+    "audio/mpeg": ContentType.AUDIO,
+}
+
+
+def sniff(head: bytes) -> str:
+    """The media type of a file that begins with `head` (64 bytes suffice), `UNKNOWN_TYPE` where it is none of ours."""
+    signatures = (
+        (head.startswith(b"\xff\xd8\xff"), "image/jpeg"),
+        (head.startswith(b"\x89PNG\r\n\x1a\n"), "image/png"),
+        (head.startswith((b"GIF87a", b"GIF89a")), "image/gif"),
+        (head[:4] == b"RIFF" and head[8:12] == b"WEBP", "image/webp"),
+        (head[:4] == b"RIFF" and head[8:12] == b"WAVE", "audio/wav"),
+        (head[4:8] == b"ftyp", "video/mp4"),
+        (head.startswith(b"OggS"), "audio/ogg"),
+        (head.startswith(b"ID3") or head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), "audio/mpeg"),
+        (head.startswith(b"%PDF-"), PDF),
+    )
+    return next((media_type for matches, media_type in signatures if matches), UNKNOWN_TYPE)
+
+
+def kind_for(media_type: str, size: int) -> ContentType:
+    """How Telegram should carry a file: a picture, a video or a sound where it is one, else a document."""
+    kind = _KINDS.get(media_type, ContentType.DOCUMENT)
+    if kind == ContentType.PHOTO and size > MAX_PHOTO:
+        return ContentType.DOCUMENT
+    return kind

@@ -1,0 +1,128 @@
+"""What every act on a ticket shares: the locked row, the rights asked again, one Event, one Change, one ring."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from tickets import access
+from tickets.models import Change, Event, Message, Ticket, User
+from tickets.operations.errors import NotAllowed, NotVisible, Unseen
+
+CHANGES_CHANNEL = "helpdesk_changes"
+OUTBOX_CHANNEL = "helpdesk_outbox"
+
+
+@dataclass
+class Act:
+    """One act on one ticket whose row is locked until the transaction ends."""
+
+    ticket: Ticket
+    actor: User | None = None
+    _audience_before: set[str] = field(default_factory=set)
+
+    def record(
+        self, kind: Event.Kind, *, change: Change.Kind = Change.Kind.HEAD, message: Message | None = None, **data: Any
+    ) -> Event:
+        """Save the ticket one version further, write its Event and the Change that wakes open pages.
+
+        `data` holds ids and enums only: history must not keep the customer's words.
+        """
+        self.ticket.version += 1
+        self.ticket.updated_at = timezone.now()
+        self.ticket.save()
+        if message is not None:
+            data["message"] = message.pk
+        event = Event.objects.create(
+            ticket=self.ticket, kind=kind, actor=self.actor, after_message_id=self.ticket.last_message_id, data=data
+        )
+        announce(self.ticket, change, message=message, before=self._audience_before)
+        return event
+
+
+def begin(ticket: Ticket, actor: User | None = None) -> Act:
+    """An act on a ticket just made or already locked by this transaction."""
+    return Act(ticket=ticket, actor=actor, _audience_before=access.audience(ticket))
+
+
+def lock_ticket(ticket_id: int) -> Ticket:
+    """The ticket's row, locked until the transaction ends (SQLite locks the whole file instead).
+
+    :raises NotVisible: there is no such ticket.
+    """
+    related = ("customer", "team", "assignee", "topic")
+    ticket = Ticket.objects.select_for_update(of=("self",)).select_related(*related).filter(pk=ticket_id).first()
+    if ticket is None:
+        raise NotVisible
+    return ticket
+
+
+@contextmanager
+def acting(
+    ticket_id: int, *, actor: User, may: Callable[[User, Ticket], bool], seen: int | None = None
+) -> Iterator[Act]:
+    """Run the body as one act of `actor`: one transaction, the row locked, rights asked inside the lock.
+
+    `seen` is the id of the last message the actor had on the page; None asks for no guard.
+
+    :raises NotVisible: the actor does not see the ticket.
+    :raises NotAllowed: the actor sees it but may not do this.
+    :raises Unseen: others wrote after `seen`.
+    """
+    with transaction.atomic():
+        ticket = lock_ticket(ticket_id)
+        if not access.can_see(actor, ticket):
+            raise NotVisible
+        if not may(actor, ticket):
+            raise NotAllowed
+        refuse_unseen(ticket, actor, seen)
+        yield begin(ticket, actor)
+
+
+def refuse_unseen(ticket: Ticket, actor: User, seen: int | None) -> None:
+    """Stop an act done over messages its actor has not read.
+
+    :raises Unseen: with those messages.
+    """
+    if seen is None:
+        return
+    missed = list(ticket.messages.unseen_since(seen, actor.pk))
+    if missed:
+        raise Unseen(missed)
+
+
+def announce(
+    ticket: Ticket, kind: Change.Kind, *, message: Message | None = None, before: set[str] | None = None
+) -> Change:
+    """Write the Change open pages listen for, addressed to those who see the ticket now and those who just lost it."""
+    now_visible_to = access.audience(ticket)
+    return ring(
+        Change(
+            ticket=ticket,
+            message=message,
+            version=ticket.version,
+            kind=kind,
+            audience=sorted(now_visible_to),
+            lost=sorted((before or set()) - now_visible_to),
+        )
+    )
+
+
+def ring(change: Change) -> Change:
+    """Save a Change and, on PostgreSQL, notify its id; the notification leaves with the commit, never before it.
+
+    On SQLite the listeners see the commit itself (`PRAGMA data_version`).
+    """
+    change.save(force_insert=True)
+    notify(CHANGES_CHANNEL, str(change.pk))
+    return change
+
+
+def notify(channel: str, payload: str = "") -> None:
+    """Ring a PostgreSQL doorbell with the current transaction's commit."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

@@ -1,0 +1,36 @@
+"""How a message joins a ticket, whoever wrote it."""
+
+from datetime import datetime
+
+from tickets.models import PREVIEW_LENGTH, Delivery, DeliveryState, Message, Sender, Status, Ticket
+
+
+def show_last(ticket: Ticket, message: Message) -> None:
+    """Carry the message into the ticket's row of the queue. The caller saves."""
+    ticket.last_message = message
+    ticket.last_sender = message.sender
+    ticket.last_content_type = message.content_type
+    ticket.last_text = message.text[:PREVIEW_LENGTH]
+    ticket.last_message_at = message.sent_at
+
+
+def wake(ticket: Ticket) -> None:
+    ticket.snoozed_until = None
+
+
+def put_back_to_work(ticket: Ticket) -> None:
+    """Make a solved ticket active again; a responsible person who has left does not get it back."""
+    if ticket.assignee is not None and not ticket.assignee.is_active:
+        ticket.assignee = None
+    ticket.status = Status.OPEN if ticket.assignee else Status.NEW
+    ticket.resolved_at = None
+    ticket.closed_at = None
+
+
+def unanswered_since(ticket: Ticket) -> datetime | None:
+    """When the customer began to wait: the first message after our last reply that has not been withdrawn or failed."""
+    lost = Delivery.objects.filter(state__in=[DeliveryState.CANCELLED, DeliveryState.FAILED]).values("message_id")
+    answered = ticket.messages.filter(sender=Sender.MANAGER).exclude(pk__in=lost).order_by("-pk").first()
+    unanswered = ticket.messages.filter(sender=Sender.CLIENT, pk__gt=answered.pk if answered else 0)
+    first = unanswered.order_by("pk").first()
+    return first.sent_at if first else None
