@@ -8,7 +8,7 @@ SLOW_ONLY := slow or (browser and not loop)
 export DEBUG ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format messages lock clean
+.PHONY: help run test test-all lint format messages lock
 
 help:
 	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
@@ -65,10 +65,7 @@ messages: $(VENV)/.dev
 # In an environment of its own, so that nothing but the requirements and what they need is pinned.
 lock:
 	$(PYTHON) -m venv --clear $(VENV)-lock
-	grep -v '^-c' requirements.txt | $(VENV)-lock/bin/pip install --quiet -r /dev/stdin
+	cat requirements.txt requirements-dev.txt | grep '==' | $(VENV)-lock/bin/pip install --quiet -r /dev/stdin
 	{ sed -n 1p requirements.lock; $(VENV)-lock/bin/pip freeze; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 	rm -r $(VENV)-lock
-
-clean:
-	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

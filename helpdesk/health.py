@@ -58,6 +58,12 @@ def examine(parts: dict[str, Callable[[], Finding]]) -> tuple[bool, dict[str, An
     return not failing, {"status": "failing" if failing else "ok", "failing": failing, **report}
 
 
+def describe(name: str, part: dict[str, Any]) -> str:
+    """One line about a part: its name and its facts."""
+    facts = ", ".join(f"{fact} {value}" for fact, value in part.items() if fact != "status")
+    return f"{name}: {facts or 'does not answer'}"
+
+
 def answer(parts: dict[str, Callable[[], Finding]]) -> HttpResponse:
     well, report = examine(parts)
     return JsonResponse(report, status=200 if well else 503)

@@ -121,7 +121,10 @@ def config(log_dir: str) -> dict[str, Any]:
         "formatters": {"line": {"()": "helpdesk.logs.ScrubbingFormatter", "fmt": FORMAT}},
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": "INFO"},
-        "loggers": dict.fromkeys(["django", "django.server", "gunicorn.error"], passed_on),
+        "loggers": {
+            **dict.fromkeys(["django", "django.server", "gunicorn.error"], passed_on),
+            "axes": {"level": "WARNING"},
+        },
     }
 
 

@@ -4,9 +4,12 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from helpdesk import logs
@@ -59,14 +62,35 @@ def trusted_proxies(get_response: Handler) -> Handler:
     return middleware
 
 
+class ClosedByDefault(LoginRequiredMiddleware):
+    """Every view asks for a sign-in unless it says otherwise.
+
+    Django's own asks the session who somebody is even for the views that are open, so that health would need the
+    database.
+    """
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+
 def private_pages(get_response: Handler) -> Handler:
     """Keeps a signed-in person's pages out of every cache, the browser's own included: the next to sit down may not
     go back to them. A view that set Cache-Control itself (files do) is left alone.
+
+    Whoever sends a session counts as signed in, so that an error page does not ask a database that is down.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not response.has_header("Cache-Control") and request.user.is_authenticated:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and not response.has_header("Cache-Control"):
             patch_cache_control(response, private=True, no_store=True)
             patch_vary_headers(response, ["Cookie", "HX-Request"])
         return response

@@ -14,7 +14,7 @@ from django.core.management import BaseCommand, CommandError, call_command, get_
 from botbridge.sandbox.state import State, StateInUse
 from helpdesk.supervisor import Child, Supervisor
 
-NO_TOKEN_HINT = (
+HOW_TO_GET_A_BOT = (
     "TELEGRAM_BOT_TOKEN is not set. Ask @BotFather in Telegram for a bot with /newbot and put the token it gives "
     "into TELEGRAM_BOT_TOKEN. To try the product without Telegram, set DEBUG=1: a sandbox plays Telegram then."
 )
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         sandboxed = not settings.TELEGRAM_BOT_TOKEN
         if sandboxed and not settings.DEBUG:
-            raise CommandError(NO_TOKEN_HINT)
+            raise CommandError(HOW_TO_GET_A_BOT)
         expect_free(host, port, "--port")
         if sandboxed:
             expect_free(LOOPBACK, sandbox_port, "--sandbox-port")

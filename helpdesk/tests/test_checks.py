@@ -1,0 +1,51 @@
+"""Each wrong setting is found, with a hint that says how to mend it."""
+
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+
+
+def found() -> set[str | None]:
+    problems = [problem for problem in run_checks() if (problem.id or "").startswith("helpdesk.")]
+    assert all(problem.hint for problem in problems)
+    return {problem.id for problem in problems}
+
+
+def test_the_settings_of_development_are_right() -> None:
+    assert found() == set()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("TELEGRAM_BOT_TOKEN", "12345", "helpdesk.E001"),
+        ("TELEGRAM_BOT_TOKEN", "bot7012345678:AAHcanaryCANARYcanaryCANARYcanary123", "helpdesk.E001"),
+        ("PUBLIC_URL", "help.example.com", "helpdesk.E002"),
+        ("PUBLIC_URL", "https://help.example.com/desk", "helpdesk.E002"),
+        ("TELEGRAM_API_URL", "127.0.0.1:8081", "helpdesk.E003"),
+        ("ALLOWED_HOSTS", ["*"], "helpdesk.W004"),
+        ("TRUSTED_PROXIES", ["proxy.internal"], "helpdesk.E005"),
+        ("LOG_DIR", "/proc/log", "helpdesk.E006"),
+        ("MEDIA_ROOT", "/proc/media", "helpdesk.E007"),
+    ],
+)
+def test_a_wrong_setting_is_found(setting: str, value: object, problem: str) -> None:
+    with override_settings(**{setting: value}):
+        assert found() == {problem}
+
+
+def test_plain_http_in_production_is_warned_about() -> None:
+    with override_settings(DEBUG=False, PUBLIC_URL="http://help.example.com"):
+        assert found() == {"helpdesk.W002"}
+
+
+def test_files_among_the_static_ones_are_refused(tmp_path: Path) -> None:
+    with override_settings(STATIC_ROOT=tmp_path, MEDIA_ROOT=tmp_path / "media"):
+        assert found() == {"helpdesk.E008"}
+
+
+def test_a_right_token_is_accepted() -> None:
+    with override_settings(TELEGRAM_BOT_TOKEN="7012345678:AAHcanaryCANARYcanaryCANARYcanary123"):
+        assert found() == set()

@@ -1,0 +1,139 @@
+"""A bot's token reaches no log line, and each line names its request and its chat."""
+
+import logging
+import logging.config
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from botbridge import log_context
+from helpdesk import logs
+
+SECRET_PART = "canaryCANARY"
+CANARY = f"7012345678:AAH{SECRET_PART}canaryCANARYcanary123"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[tuple[logging.Logger, Path]]:
+    """A logger that writes as the site's do, and the file it writes to."""
+    file = tmp_path / "test.log"
+    handler = logs.SharedRotatingFileHandler(file, maxBytes=logs.MAX_BYTES, backupCount=logs.BACKUPS, encoding="utf-8")
+    handler.setFormatter(logs.ScrubbingFormatter(logs.FORMAT))
+    logger = logging.Logger("test")  # noqa: LOG001 - nobody else shall have it
+    logger.addHandler(handler)
+    yield logger, file
+    handler.close()
+
+
+Log = tuple[logging.Logger, Path]
+
+
+class TestToken:
+    def test_is_scrubbed_from_the_message(self, log: Log) -> None:
+        logger, file = log
+        logger.info("calling https://api.telegram.org/bot%s/getMe" % CANARY)  # noqa: G002, UP031
+
+        assert SECRET_PART not in file.read_text()
+        assert "/bot<bot token>/getMe" in file.read_text()
+
+    def test_is_scrubbed_from_the_arguments(self, log: Log) -> None:
+        logger, file = log
+        logger.info("calling %s with %r", CANARY, {"token": CANARY})
+
+        assert SECRET_PART not in file.read_text()
+
+    def test_is_scrubbed_from_an_exception_its_cause_and_its_traceback(self, log: Log) -> None:
+        logger, file = log
+        try:
+            try:
+                raise OSError(f"cannot connect to /bot{CANARY}/")
+            except OSError as error:
+                raise ValueError(CANARY) from error
+        except ValueError:
+            logger.exception("failed for %s", CANARY)
+
+        text = file.read_text()
+        assert SECRET_PART not in text
+        assert "Traceback" in text
+        assert "cannot connect" in text
+
+    def test_is_scrubbed_where_it_is_part_of_a_quoted_address(self, log: Log) -> None:
+        logger, file = log
+        logger.info("redirected to %s", CANARY.replace(":", "%3A"))
+
+        assert SECRET_PART not in file.read_text()
+
+    def test_is_scrubbed_from_a_line_whose_arguments_do_not_fit(
+        self, log: Log, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        logger, file = log
+        logger.info("one %s, two %s", CANARY)  # noqa: PLE1206
+
+        assert "one %s, two %s" in file.read_text()
+        assert SECRET_PART not in file.read_text()
+        assert SECRET_PART not in "".join(capsys.readouterr())
+
+    def test_every_handler_of_the_site_scrubs(self, tmp_path: Path) -> None:
+        handlers = logs.config(str(tmp_path))["handlers"]
+
+        assert set(handlers) == {"console", "file"}
+        assert {handler["formatter"] for handler in handlers.values()} == {"line"}
+
+
+class TestLine:
+    def test_names_the_request_and_the_chat(self, log: Log) -> None:
+        logger, file = log
+        request = logs.request_id.set("abc12345")
+        chat = log_context.chat_id.set(42)
+        logger.info("took it")
+        logs.request_id.reset(request)
+        log_context.chat_id.reset(chat)
+        logger.info("rested")
+
+        first, second = file.read_text().splitlines()
+        assert "request=abc12345 chat=42 took it" in first
+        assert "request=- chat=- rested" in second
+
+    def test_keeps_cyrillic_letters(self, log: Log) -> None:
+        logger, file = log
+        logger.info("Обращение принято")
+
+        assert "Обращение принято" in file.read_text(encoding="utf-8")
+
+
+class TestFiles:
+    def test_each_role_writes_to_a_file_of_its_own(self) -> None:
+        assert logs.role(["manage.py", "runbot"]) == "bot"
+        assert logs.role(["/srv/manage.py", "runjobs"]) == "jobs"
+        assert logs.role(["manage.py", "migrate"]) == "manage"
+        assert logs.role(["manage.py"]) == "manage"
+        assert logs.role(["/usr/lib/python3/gunicorn/__main__.py"]) == "web"
+
+    def test_a_directory_nobody_can_write_to_leaves_the_console(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+
+        assert set(logs.config(str(tmp_path / "file" / "log"))["handlers"]) == {"console"}
+
+    def test_without_a_directory_there_is_the_console_alone(self) -> None:
+        assert set(logs.config("")["handlers"]) == {"console"}
+
+    def test_several_processes_lose_no_line_when_the_file_rolls_over(self, tmp_path: Path) -> None:
+        file = tmp_path / "shared.log"
+        context = multiprocessing.get_context("spawn")
+        writers = [context.Process(target=write_lines, args=(file, name)) for name in ("a", "b", "c")]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+
+        written = [line for part in tmp_path.glob("shared.log*") for line in part.read_text().splitlines()]
+        assert len(list(tmp_path.glob("shared.log.[0-9]*"))) > 2
+        assert sorted(written) == sorted(f"{name} {number:03}" for name in ("a", "b", "c") for number in range(200))
+
+
+def write_lines(file: Path, name: str) -> None:
+    handler = logs.SharedRotatingFileHandler(file, maxBytes=500, backupCount=100, encoding="utf-8")
+    for number in range(200):
+        handler.handle(logging.makeLogRecord({"msg": f"{name} {number:03}"}))

@@ -1,0 +1,97 @@
+"""Request ids, proxies that are believed and pages that no cache keeps."""
+
+import re
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory, override_settings
+
+from helpdesk import logs
+from helpdesk.middleware import request_id, trusted_proxies
+
+
+class TestRequestId:
+    def test_each_answer_carries_a_new_one(self, client: Client) -> None:
+        first, second = (client.get("/health/live")["X-Request-ID"] for _ in range(2))
+
+        assert re.fullmatch(r"[0-9a-f]{32}", first)
+        assert first != second
+
+    def test_a_proxys_own_is_kept(self, client: Client) -> None:
+        response = client.get("/health/live", headers={"X-Request-ID": "proxy-12345678"})
+
+        assert response["X-Request-ID"] == "proxy-12345678"
+
+    @pytest.mark.parametrize("given", ["short", "x" * 65, "a b c d e f g", "id\nINFO forged line", "<script>alert(1)"])
+    def test_one_that_could_forge_a_line_is_replaced(self, client: Client, given: str) -> None:
+        response = client.get("/health/live", headers={"X-Request-ID": given})
+
+        assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
+
+    def test_lines_written_meanwhile_carry_it_and_later_ones_do_not(self, rf: RequestFactory) -> None:
+        seen = []
+
+        def view(request: HttpRequest) -> HttpResponse:
+            seen.append(logs.request_id.get())
+            raise ValueError
+
+        with pytest.raises(ValueError):  # noqa: PT011
+            request_id(view)(rf.get("/", headers={"X-Request-ID": "proxy-12345678"}))
+
+        assert seen == ["proxy-12345678"]
+        assert logs.request_id.get() is None
+
+
+class TestTrustedProxies:
+    @pytest.mark.parametrize(
+        ("peer", "forwarded", "client"),
+        [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # a stranger says it is somebody else
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),  # our proxy says who it serves
+            ("10.0.0.1", "192.0.2.66, 198.51.100.1", "198.51.100.1"),  # what the client wrote itself is not believed
+            ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),  # two proxies of ours in a row
+            ("10.0.0.1", "", "10.0.0.1"),
+        ],
+    )
+    def test_the_client_is_the_last_hop_that_is_not_ours(
+        self, rf: RequestFactory, peer: str, forwarded: str, client: str
+    ) -> None:
+        request = rf.get("/", REMOTE_ADDR=peer, headers={"X-Forwarded-For": forwarded})
+
+        with override_settings(TRUSTED_PROXIES=["10.0.0.0/8"]):
+            trusted_proxies(lambda request: HttpResponse())(request)
+
+        assert request.META["REMOTE_ADDR"] == client
+
+    @pytest.mark.parametrize(("peer", "secure"), [("203.0.113.9", False), ("10.0.0.1", True)])
+    def test_only_our_proxy_says_that_the_client_came_by_https(
+        self, rf: RequestFactory, peer: str, secure: bool
+    ) -> None:
+        request = rf.get("/", REMOTE_ADDR=peer, headers={"X-Forwarded-Proto": "https"})
+
+        with override_settings(TRUSTED_PROXIES=["10.0.0.0/8"]):
+            trusted_proxies(lambda request: HttpResponse())(request)
+
+        assert request.is_secure() is secure
+
+
+class TestPrivatePages:
+    def test_a_page_asked_for_with_a_session_is_kept_by_no_cache(self, client: Client) -> None:
+        client.cookies["sessionid"] = "anything"
+
+        response = client.get("/")
+
+        assert response["Cache-Control"] == "private, no-store"
+        assert "Cookie" in response["Vary"]
+
+    def test_a_strangers_may_be_kept(self, client: Client) -> None:
+        assert "Cache-Control" not in client.get("/")
+
+
+class TestClosedByDefault:
+    @pytest.mark.parametrize("path", ["/admin/", "/admin/tickets/ticket/"])
+    def test_a_stranger_is_sent_to_sign_in(self, client: Client, path: str) -> None:
+        response = client.get(path)
+
+        assert response.status_code == 302
+        assert "login" in response["Location"]
