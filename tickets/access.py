@@ -6,7 +6,7 @@ a person may do with one of them (a predicate per act). Not visible is answered 
 """
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from tickets.models import MANAGERS, PAST, SUPERVISORS, Message, Team, Ticket, TicketReader, User
@@ -26,6 +26,14 @@ def is_manager(user: User | AnonymousUser) -> bool:
 def may_enter(user: User | AnonymousUser) -> bool:
     """Whether this person works here: the desk opens for managers and supervisors."""
     return is_manager(user) or is_supervisor(user)
+
+
+def people_at_work() -> QuerySet[User]:
+    """Everyone who may enter, for lists of people to hand work to."""
+    of_our_groups = Exists(
+        User.groups.through.objects.filter(user=OuterRef("pk"), group__name__in=[MANAGERS, SUPERVISORS])
+    )
+    return User.objects.filter(Q(is_superuser=True) | of_our_groups, is_active=True)
 
 
 def visible_to(user: User | AnonymousUser) -> Q:

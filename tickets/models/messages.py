@@ -191,7 +191,7 @@ class MessageRevision(models.Model):
         return f"{self.message_id}, {self.replaced_at:%Y-%m-%d %H:%M}"
 
 
-def attachment_path(_attachment: "Attachment", _file_name: str) -> str:
+def attachment_path(_attachment: "Attachment | None", _file_name: str) -> str:
     """A random place on disk: names from outside never reach the file system."""
     token = secrets.token_hex(16)
     return str(PurePosixPath("attachments") / token[:2] / token[2:4] / token)

@@ -1,0 +1,123 @@
+"""Every write of the domain, one verb each: pages, API, admin and bot go through these and nothing else.
+
+Each locks its ticket's row, asks rights and state again inside the lock, writes one Event and one Change, and either
+happens whole or raises a `Refused`.
+"""
+
+from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
+from tickets.operations.clocks import close_resolved, prune_changes, wake_snoozed
+from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
+from tickets.operations.files import attach_file, fail_file, retry_file
+from tickets.operations.handling import (
+    add_tag,
+    assign,
+    move_to_team,
+    remove_tag,
+    reopen,
+    resolve,
+    set_priority,
+    set_topic,
+    snooze,
+    take,
+    take_next,
+    undo_resolve,
+    unsnooze,
+)
+from tickets.operations.incoming import (
+    Incoming,
+    IncomingFile,
+    Received,
+    choose_topic,
+    identify_customer,
+    language_for,
+    receive,
+    reopen_by_customer,
+    revise,
+    set_customer_language,
+    set_customer_phone,
+)
+from tickets.operations.outgoing import (
+    UNDO_WINDOW,
+    customer_returned,
+    customer_stopped_bot,
+    expire_automatic,
+    hold_stale,
+    parts_of,
+    say,
+    settle,
+    start_sending,
+)
+from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_presence
+from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
+from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
+from tickets.operations.uploads import Upload
+
+__all__ = [
+    "CHANGES_CHANNEL",
+    "OUTBOX_CHANNEL",
+    "UNDO_WINDOW",
+    "AnotherText",
+    "Incoming",
+    "IncomingFile",
+    "Invalid",
+    "NotAllowed",
+    "NotVisible",
+    "Received",
+    "Refused",
+    "Then",
+    "Unseen",
+    "Upload",
+    "WrongState",
+    "add_tag",
+    "assign",
+    "attach_file",
+    "choose_topic",
+    "close_resolved",
+    "customer_returned",
+    "customer_stopped_bot",
+    "disable_user",
+    "edit_reply",
+    "enable_user",
+    "expire_automatic",
+    "fail_file",
+    "follow",
+    "hold_stale",
+    "identify_customer",
+    "language_for",
+    "mark_arrived",
+    "mark_present",
+    "mark_seen",
+    "mark_unread",
+    "move_to_team",
+    "note",
+    "parts_of",
+    "prune_changes",
+    "receive",
+    "release",
+    "remove_tag",
+    "reopen",
+    "reopen_by_customer",
+    "reply",
+    "resend",
+    "resolve",
+    "retry_file",
+    "reveal_phone",
+    "revise",
+    "revoke",
+    "save_draft",
+    "say",
+    "set_customer_language",
+    "set_customer_phone",
+    "set_presence",
+    "set_priority",
+    "set_topic",
+    "settle",
+    "snooze",
+    "start_sending",
+    "take",
+    "take_next",
+    "undo_resolve",
+    "unsnooze",
+    "wake_snoozed",
+    "withdraw",
+]

@@ -1,0 +1,54 @@
+"""What time alone brings about. Each is called often, does what is due and says how much that was."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from tickets.models import REOPEN_WITHIN, Change, Event, Status, Ticket
+from tickets.operations.acts import begin, lock_ticket
+from tickets.operations.conversation import wake
+
+CHANGES_LIVE = timedelta(hours=1)
+
+
+def wake_snoozed(*, now: datetime | None = None) -> int:
+    """Bring snoozed tickets whose time has come back to the queue."""
+    moment = now or timezone.now()
+    due = Ticket.objects.filter(snoozed_until__lte=moment).order_by("snoozed_until").values_list("pk", flat=True)
+    return sum(_wake(ticket_id, moment) for ticket_id in list(due))
+
+
+@transaction.atomic
+def _wake(ticket_id: int, now: datetime) -> bool:
+    ticket = lock_ticket(ticket_id)
+    if ticket.snoozed_until is None or ticket.snoozed_until > now:
+        return False
+    wake(ticket)
+    begin(ticket).record(Event.Kind.WOKEN)
+    return True
+
+
+def close_resolved(*, now: datetime | None = None) -> int:
+    """Close tickets solved seven days ago: from now on a message opens a new one."""
+    moment = now or timezone.now()
+    due = Ticket.objects.filter(status=Status.RESOLVED, resolved_at__lte=moment - REOPEN_WITHIN)
+    return sum(
+        _close(ticket_id, moment) for ticket_id in list(due.order_by("resolved_at").values_list("pk", flat=True))
+    )
+
+
+@transaction.atomic
+def _close(ticket_id: int, now: datetime) -> bool:
+    ticket = lock_ticket(ticket_id)
+    if ticket.status != Status.RESOLVED or ticket.can_reopen(now):
+        return False
+    ticket.status, ticket.closed_at = Status.CLOSED, now
+    begin(ticket).record(Event.Kind.CLOSED)
+    return True
+
+
+def prune_changes(*, now: datetime | None = None) -> int:
+    """Drop Changes older than an hour: there is no replay, pages ask for what they missed."""
+    deleted, _rows = Change.objects.filter(created_at__lt=(now or timezone.now()) - CHANGES_LIVE).delete()
+    return deleted

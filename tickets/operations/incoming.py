@@ -1,0 +1,256 @@
+"""What customers do: write, edit, choose a topic, bring a solved question back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from tickets.models import (
+    SUBJECT_LENGTH,
+    Attachment,
+    AttachmentState,
+    Change,
+    ContentType,
+    Customer,
+    Event,
+    Language,
+    Message,
+    MessageRevision,
+    Sender,
+    Status,
+    Team,
+    Ticket,
+    Topic,
+)
+from tickets.operations.acts import begin, lock_ticket
+from tickets.operations.conversation import put_back_to_work, show_last, wake
+from tickets.operations.errors import WrongState
+from tickets.operations.outgoing import cancel_solved_notice, customer_returned
+from tickets.text import is_bare_thanks, storable
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingFile:
+    """A file the customer sent, as Telegram describes it; the bytes are fetched later.
+
+    `size` in bytes, `duration` in seconds; `refused` is the state of a file that will never be fetched.
+    """
+
+    kind: str
+    file_unique_id: str = ""
+    file_name: str = ""
+    size: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: int | None = None
+    refused: AttachmentState | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """A customer's message in the domain's words. `entities` are the Bot API's MessageEntity objects as JSON."""
+
+    sent_at: datetime
+    content_type: str = ContentType.TEXT
+    text: str = ""
+    entities: Sequence[dict[str, Any]] = ()
+    files: Sequence[IncomingFile] = field(default_factory=tuple)
+    quote: Message | None = None
+    quote_text: str = ""
+    media_group_id: str = ""
+
+
+@dataclass(frozen=True)
+class Received:
+    """Where a customer's message went: appended, opening a ticket, or bringing a solved one back."""
+
+    message: Message
+    ticket: Ticket
+    opened: bool = False
+    reopened: bool = False
+
+
+@transaction.atomic
+def identify_customer(*, telegram_user_id: int, name: str, username: str, language_code: str) -> Customer:
+    """The customer with this Telegram id, made on the first meeting; a changed name is taken over.
+
+    `language_code` is Telegram's IETF tag; it chooses the language once, later the customer does (/lang).
+    """
+    name, username = storable(name)[:200].strip(), storable(username)[:64]
+    customer, created = Customer.objects.get_or_create(
+        telegram_user_id=telegram_user_id,
+        defaults={"name": name, "username": username, "language": language_for(language_code)},
+    )
+    if not created and (customer.name, customer.username) != (name, username):
+        customer.name, customer.username = name, username
+        customer.save(update_fields=["name", "username"])
+    return customer
+
+
+def language_for(language_code: str) -> str:
+    """The bot's language for a Telegram client set to `language_code`; the site's default where it is none of ours."""
+    primary = language_code.lower().split("-")[0]
+    return primary if primary in Language.values else settings.LANGUAGE_CODE
+
+
+@transaction.atomic
+def set_customer_language(*, customer: Customer, language: Language) -> Customer:
+    """Speak this language to the customer from now on."""
+    customer.language = language
+    customer.save(update_fields=["language"])
+    return customer
+
+
+@transaction.atomic
+def set_customer_phone(*, customer: Customer, phone: str, verified: bool) -> Customer:
+    """Keep the customer's phone. `verified` only where Telegram vouches that it is the sender's own."""
+    customer.phone = storable(phone)[:20]
+    customer.phone_verified_at = timezone.now() if verified else None
+    customer.save(update_fields=["phone", "phone_verified_at"])
+    return customer
+
+
+@transaction.atomic
+def receive(
+    *, customer: Customer, incoming: Incoming, ticket: Ticket | None = None, topic: Topic | None = None
+) -> Received:
+    """Store what a customer wrote, visible and unread, whatever the bot was waiting for.
+
+    Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
+    comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
+    """
+    if customer.stopped_bot_at is not None:
+        customer_returned(customer=customer)
+    current = lock_ticket(ticket.pk) if ticket is not None else None
+    if current is None:
+        return _open(customer, incoming, topic=topic)
+    if not current.is_active and not current.can_reopen(timezone.now()):
+        return _open(customer, incoming, topic=topic or current.topic, follows_up=current)
+    return _append(current, incoming)
+
+
+def _open(customer: Customer, incoming: Incoming, *, topic: Topic | None, follows_up: Ticket | None = None) -> Received:
+    team = topic.team if topic is not None and topic.team is not None else None
+    ticket = Ticket.objects.create(
+        customer=customer,
+        topic=topic,
+        team=team or Team.objects.get(is_default=True),
+        subject=_subject(incoming),
+        follows_up=follows_up,
+        waiting_since=incoming.sent_at,
+    )
+    act = begin(ticket)
+    message = _store(ticket, incoming)
+    ticket.opened_by = message
+    show_last(ticket, message)
+    act.record(Event.Kind.OPENED, change=Change.Kind.MESSAGE, message=message)
+    return Received(message, ticket, opened=True)
+
+
+def _append(ticket: Ticket, incoming: Incoming) -> Received:
+    act = begin(ticket)
+    message = _store(ticket, incoming)
+    show_last(ticket, message)
+    stays_solved = not ticket.is_active and _is_thanks(incoming)
+    reopened = not ticket.is_active and not stays_solved
+    if reopened:
+        put_back_to_work(ticket)
+        cancel_solved_notice(ticket)
+    if not stays_solved:
+        ticket.waiting_since = ticket.waiting_since or incoming.sent_at
+        wake(ticket)
+        if ticket.status == Status.WAITING:
+            ticket.status = Status.OPEN
+    kind = Event.Kind.REOPENED if reopened else Event.Kind.RECEIVED
+    act.record(kind, change=Change.Kind.MESSAGE, message=message)
+    return Received(message, ticket, reopened=reopened)
+
+
+def _is_thanks(incoming: Incoming) -> bool:
+    if incoming.content_type == ContentType.STICKER:
+        return True
+    return incoming.content_type == ContentType.TEXT and is_bare_thanks(incoming.text)
+
+
+def _subject(incoming: Incoming) -> str:
+    first_line = next((line.strip() for line in storable(incoming.text).splitlines() if line.strip()), "")
+    return first_line[:SUBJECT_LENGTH]
+
+
+def _store(ticket: Ticket, incoming: Incoming) -> Message:
+    message = Message.objects.create(
+        ticket=ticket,
+        customer=ticket.customer,
+        sender=Sender.CLIENT,
+        content_type=incoming.content_type[:40],
+        text=storable(incoming.text),
+        entities=list(incoming.entities),
+        quote=incoming.quote,
+        quote_text=storable(incoming.quote_text)[:1024],
+        media_group_id=incoming.media_group_id[:64],
+        sent_at=incoming.sent_at,
+    )
+    for position, file in enumerate(incoming.files):
+        Attachment.objects.create(
+            message=message,
+            kind=file.kind,
+            position=position,
+            file_name=storable(file.file_name)[:255],
+            size=file.size,
+            width=file.width,
+            height=file.height,
+            duration=file.duration,
+            file_unique_id=file.file_unique_id,
+            state=file.refused or AttachmentState.PENDING,
+            due_at=None if file.refused else timezone.now(),
+        )
+    return message
+
+
+@transaction.atomic
+def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], edited_at: datetime) -> Message:
+    """Take over a customer's edit and keep what it replaced. An edit that changes nothing visible leaves no trace."""
+    if message.ticket_id is None:
+        raise WrongState
+    ticket = lock_ticket(message.ticket_id)
+    message.refresh_from_db()
+    text = storable(text)
+    if (message.text, message.entities) == (text, list(entities)):
+        return message
+    MessageRevision.objects.create(message=message, text=message.text, entities=message.entities, replaced_at=edited_at)
+    message.text, message.entities, message.edited_at = text, list(entities), edited_at
+    message.save(update_fields=["text", "entities", "edited_at"])
+    if ticket.last_message_id == message.pk:
+        show_last(ticket, message)
+    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    return message
+
+
+@transaction.atomic
+def choose_topic(*, ticket: Ticket, topic: Topic) -> Ticket:
+    """The customer says what the question is about. The team stays: it may be answering already."""
+    locked = lock_ticket(ticket.pk)
+    locked.topic = topic
+    begin(locked).record(Event.Kind.TOPIC, topic=topic.pk)
+    return locked
+
+
+@transaction.atomic
+def reopen_by_customer(*, ticket: Ticket) -> Ticket:
+    """The customer presses «Вопрос не решён».
+
+    :raises WrongState: the ticket is not solved, or was solved more than seven days ago.
+    """
+    locked = lock_ticket(ticket.pk)
+    now = timezone.now()
+    if not locked.can_reopen(now):
+        raise WrongState
+    put_back_to_work(locked)
+    cancel_solved_notice(locked)
+    locked.waiting_since = now
+    begin(locked).record(Event.Kind.REOPENED)
+    return locked

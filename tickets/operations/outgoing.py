@@ -1,0 +1,269 @@
+"""What must reach the customer, from the first wish to Telegram's last word on it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone, translation
+from django.utils.translation import gettext
+
+from tickets.models import (
+    ACTIVE,
+    Change,
+    ContentType,
+    Customer,
+    Delivery,
+    DeliveryState,
+    Event,
+    Lane,
+    Message,
+    Notice,
+    Reason,
+    Sender,
+    Ticket,
+    Trouble,
+)
+from tickets.operations.acts import OUTBOX_CHANNEL, Act, begin, lock_ticket, notify
+
+UNDO_WINDOW = timedelta(seconds=8)
+STALE_AFTER = timedelta(minutes=30)
+RELEASED_WITHIN = timedelta(hours=24)
+AUTOMATIC_LIVES = timedelta(hours=1)
+
+FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
+
+
+@transaction.atomic
+def say(
+    *,
+    customer: Customer,
+    notice: Notice,
+    text: str,
+    ticket: Ticket | None = None,
+    entities: Sequence[dict[str, Any]] = (),
+    lane: Lane = Lane.RECEIPT,
+    due_in: timedelta = timedelta(0),
+    expires_in: timedelta = AUTOMATIC_LIVES,
+) -> Message:
+    """One sentence of the bot: a system message and its delivery. It expires, unlike a person's words."""
+    message = _write(customer, ticket, notice, text, entities=entities, lane=lane, due_in=due_in, expires_in=expires_in)
+    if ticket is not None:
+        locked = lock_ticket(ticket.pk)
+        begin(locked).record(Event.Kind.SAID, change=Change.Kind.MESSAGE, message=message)
+    return message
+
+
+def _write(
+    customer: Customer,
+    ticket: Ticket | None,
+    notice: Notice,
+    text: str,
+    *,
+    lane: Lane,
+    due_in: timedelta,
+    expires_in: timedelta,
+    entities: Sequence[dict[str, Any]] = (),
+) -> Message:
+    message = Message.objects.create(
+        ticket=ticket,
+        customer=customer,
+        sender=Sender.SYSTEM,
+        notice=notice,
+        content_type=ContentType.TEXT,
+        text=text,
+        entities=list(entities),
+    )
+    due_at = timezone.now() + due_in
+    queue(message, lane=lane, due_at=due_at, expires_at=due_at + expires_in)
+    return message
+
+
+def queue(
+    message: Message, *, lane: Lane, due_at: datetime | None = None, expires_at: datetime | None = None
+) -> Delivery:
+    """Put a message on its way. To a customer who stopped the bot a person's reply is held at once: it would be 403."""
+    now = timezone.now()
+    blocked = message.customer.stopped_bot_at is not None and lane == Lane.REPLY
+    delivery = Delivery.objects.create(
+        message=message,
+        customer=message.customer,
+        lane=lane,
+        state=DeliveryState.HELD if blocked else DeliveryState.QUEUED,
+        reason=Reason.BLOCKED if blocked else "",
+        queued_at=now,
+        due_at=due_at or now,
+        expires_at=expires_at,
+    )
+    notify(OUTBOX_CHANNEL)
+    return delivery
+
+
+def say_solved(act: Act) -> Message:
+    """Tell the customer the ticket is solved, but only after the time in which the manager may take it back."""
+    ticket = act.ticket
+    with translation.override(ticket.customer.language):
+        text = gettext("Менеджер отметил обращение №{n} решённым.").format(n=ticket.pk)
+    message = _write(
+        ticket.customer,
+        ticket,
+        Notice.SOLVED,
+        text,
+        lane=Lane.ANSWER,
+        due_in=UNDO_WINDOW,
+        expires_in=RELEASED_WITHIN,
+    )
+    act.record(Event.Kind.SAID, change=Change.Kind.MESSAGE, message=message)
+    return message
+
+
+def cancel_solved_notice(ticket: Ticket) -> bool:
+    """Take back the «solved» message while it waits. False when it has already left for the customer."""
+    waiting = Delivery.objects.select_for_update(of=("self",)).filter(
+        message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED
+    )
+    return bool(waiting.update(state=DeliveryState.CANCELLED, reason=Reason.UNDONE, settled_at=timezone.now()))
+
+
+@transaction.atomic
+def start_sending(*, delivery_id: int) -> Delivery | None:
+    """Claim a delivery for the worker that is about to send it. None when it may not leave any more, or not yet."""
+    now = timezone.now()
+    delivery = (
+        Delivery.objects.select_for_update(of=("self",))
+        .filter(pk=delivery_id, state=DeliveryState.QUEUED, due_at__lte=now)
+        .exclude(expires_at__lte=now)
+        .first()
+    )
+    if delivery is None:
+        return None
+    delivery.state = DeliveryState.SENDING
+    delivery.reason = ""
+    delivery.save(update_fields=["state", "reason"])
+    return delivery
+
+
+@transaction.atomic
+def settle(*, delivery_id: int, state: DeliveryState, parts_sent: int, reason: Reason | str = "") -> Delivery:
+    """What became of a delivery. `parts_sent` counts the parts Telegram has accepted so far.
+
+    Only a success that comes late changes what is already settled: an unknown one may still become sent.
+    """
+    ticket, delivery = _lock(delivery_id)
+    late_success = delivery.state == DeliveryState.UNKNOWN and state == DeliveryState.SENT
+    if delivery.state in (*FINAL, DeliveryState.UNKNOWN) and not late_success:
+        return delivery
+    delivery.parts_sent = parts_sent
+    _settle(ticket, delivery, state, reason)
+    return delivery
+
+
+def _lock(delivery_id: int) -> tuple[Ticket | None, Delivery]:
+    """The ticket first, as every act locks, then the delivery."""
+    ticket_id = Delivery.objects.values_list("message__ticket_id", flat=True).get(pk=delivery_id)
+    ticket = lock_ticket(ticket_id) if ticket_id is not None else None
+    delivery = Delivery.objects.select_for_update(of=("self",)).select_related("message").get(pk=delivery_id)
+    return ticket, delivery
+
+
+def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, reason: Reason | str) -> None:
+    delivery.state, delivery.reason = state, reason
+    delivery.settled_at = None if state == DeliveryState.QUEUED else timezone.now()
+    delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at"])
+    if ticket is not None:
+        show_trouble(ticket)
+        begin(ticket).record(
+            Event.Kind.DELIVERY, change=Change.Kind.MESSAGE_STATE, message=delivery.message, state=state.value
+        )
+
+
+def show_trouble(ticket: Ticket) -> None:
+    """Carry the worst undecided delivery of a person's reply into the ticket's row. The caller saves."""
+    replies = Delivery.objects.filter(message__ticket=ticket, lane=Lane.REPLY)
+    found = Trouble.NONE
+    if replies.filter(state=DeliveryState.HELD).exists():
+        found = Trouble.HELD
+    if replies.filter(state=DeliveryState.UNKNOWN, decision="").exists():
+        found = Trouble.UNKNOWN
+    if replies.filter(state=DeliveryState.FAILED).exists():
+        found = Trouble.FAILED
+    ticket.trouble = found
+
+
+@transaction.atomic
+def customer_stopped_bot(*, customer: Customer) -> None:
+    """Mark the customer as unreachable: replies on their way are held, the bot's own sentences dropped."""
+    if customer.stopped_bot_at is not None:
+        return
+    customer.stopped_bot_at = timezone.now()
+    customer.save(update_fields=["stopped_bot_at"])
+    for ticket in _lock_active_tickets(customer):
+        _queued(customer, ticket).filter(lane=Lane.REPLY).update(state=DeliveryState.HELD, reason=Reason.BLOCKED)
+        show_trouble(ticket)
+        begin(ticket).record(Event.Kind.STOPPED)
+    _queued(customer).exclude(lane=Lane.REPLY).update(
+        state=DeliveryState.CANCELLED, reason=Reason.BLOCKED, settled_at=timezone.now()
+    )
+    _queued(customer).update(state=DeliveryState.HELD, reason=Reason.BLOCKED)
+
+
+@transaction.atomic
+def customer_returned(*, customer: Customer) -> None:
+    """The customer is reachable again: what was held less than 24 hours ago goes, older waits for its manager."""
+    if customer.stopped_bot_at is None:
+        return
+    customer.stopped_bot_at = None
+    customer.save(update_fields=["stopped_bot_at"])
+    now = timezone.now()
+    held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason=Reason.BLOCKED)
+    held.filter(queued_at__lt=now - RELEASED_WITHIN).update(reason=Reason.STALE)
+    held.filter(queued_at__gte=now - RELEASED_WITHIN).update(
+        state=DeliveryState.QUEUED, reason="", queued_at=now, settled_at=None
+    )
+    for ticket in _lock_active_tickets(customer):
+        show_trouble(ticket)
+        begin(ticket).record(Event.Kind.RETURNED)
+    notify(OUTBOX_CHANNEL)
+
+
+def _lock_active_tickets(customer: Customer) -> list[Ticket]:
+    ids = Ticket.objects.filter(customer=customer, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True)
+    return [lock_ticket(ticket_id) for ticket_id in ids]
+
+
+def _queued(customer: Customer, ticket: Ticket | None = None) -> QuerySet[Delivery]:
+    queued = Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED)
+    return queued.filter(message__ticket=ticket) if ticket is not None else queued
+
+
+def hold_stale(*, now: datetime | None = None) -> int:
+    """Hold replies that have waited half an hour: yesterday's «приезжайте до 18:00» must not leave by itself."""
+    limit = (now or timezone.now()) - STALE_AFTER
+    stale = Delivery.objects.filter(state=DeliveryState.QUEUED, lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
+    return sum(_settle_if_queued(pk, DeliveryState.HELD, Reason.STALE) for pk in stale.values_list("pk", flat=True))
+
+
+def expire_automatic(*, now: datetime | None = None) -> int:
+    """Drop the bot's own sentences whose time has passed: a receipt an hour late only confuses."""
+    expired = Delivery.objects.filter(
+        state=DeliveryState.QUEUED, lane__gt=Lane.REPLY, expires_at__lte=now or timezone.now()
+    )
+    return sum(
+        _settle_if_queued(pk, DeliveryState.CANCELLED, Reason.EXPIRED) for pk in expired.values_list("pk", flat=True)
+    )
+
+
+@transaction.atomic
+def _settle_if_queued(delivery_id: int, state: DeliveryState, reason: Reason) -> bool:
+    """Settle a delivery unless a worker has claimed it since it was listed."""
+    ticket, delivery = _lock(delivery_id)
+    if delivery.state != DeliveryState.QUEUED:
+        return False
+    _settle(ticket, delivery, state, reason)
+    return True
+
+
+def parts_of(message: Message) -> int:
+    """How many calls a message takes: one for each file, or one for the text where there is none."""
+    return message.attachments.count() or 1

@@ -1,0 +1,65 @@
+"""Who is here, who may come in, and what happens to the work of those who leave."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tickets import access
+from tickets.models import ACTIVE, Change, Presence, Ticket, User
+from tickets.operations.acts import ring
+from tickets.operations.errors import NotAllowed, WrongState
+from tickets.operations.handling import release_to_queue
+
+SEEN_EVERY = timedelta(minutes=1)
+
+
+def set_presence(*, user: User, presence: Presence) -> None:
+    """Say whether this person is at work; signing in and out say it too."""
+    user.presence, user.seen_at = presence, timezone.now()
+    user.save(update_fields=["presence", "seen_at"])
+
+
+def mark_present(*, user: User) -> None:
+    """Remember that this person's page is open, at most once a minute: a write for every request would be the load."""
+    now = timezone.now()
+    User.objects.filter(pk=user.pk).exclude(seen_at__gt=now - SEEN_EVERY).update(seen_at=now)
+
+
+@transaction.atomic
+def disable_user(*, actor: User, user: User) -> int:
+    """Shut a person out at once: pages, streams, and their active tickets back to the queue. Returns how many.
+
+    :raises NotAllowed: the actor is no supervisor, or would disable a superuser without being one.
+    :raises WrongState: the actor would shut out themselves.
+    """
+    _refuse_strangers(actor, user)
+    if actor.pk == user.pk:
+        raise WrongState(_("Себя отключить нельзя: попросите другого старшего смены."))
+    locked = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+    locked.is_active = user.is_active = False
+    locked.presence = Presence.OFFLINE
+    locked.save(update_fields=["is_active", "presence"])
+    owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
+    for ticket_id in owned:
+        release_to_queue(ticket_id, actor=actor)
+    revoke(user=locked)
+    return len(owned)
+
+
+def enable_user(*, actor: User, user: User) -> None:
+    """Let a person in again. Their former tickets stay where they are."""
+    _refuse_strangers(actor, user)
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+
+
+def revoke(*, user: User) -> None:
+    """Close this person's streams: after a change of rights they connect again, or cannot."""
+    ring(Change(kind=Change.Kind.REVOKED, audience=[access.user_token(user.pk)]))
+
+
+def _refuse_strangers(actor: User, user: User) -> None:
+    if not access.is_supervisor(actor) or (user.is_superuser and not actor.is_superuser):
+        raise NotAllowed

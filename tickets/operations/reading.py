@@ -1,0 +1,79 @@
+"""What one person has read, follows, began to write or looked up. Nobody else's work changes by it."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from tickets import access
+from tickets.models import Change, Draft, Event, Message, Sender, Ticket, TicketReader, User
+from tickets.operations.acts import acting, announce, ring
+from tickets.operations.errors import NotVisible
+
+
+def mark_seen(*, ticket_id: int, user: User, message_id: int) -> None:
+    """Remember that this person has read up to a message. Reading never goes backwards by itself."""
+    message = _visible(ticket_id, user).messages.filter(pk=message_id).first()
+    if message is None:
+        return
+    with transaction.atomic():
+        reader, _created = TicketReader.objects.select_for_update(of=("self",)).get_or_create(
+            ticket_id=ticket_id, user=user
+        )
+        if reader.seen_message_id is not None and reader.seen_message_id >= message_id:
+            return
+        reader.seen_message = message
+        reader.save(update_fields=["seen_message"])
+        _tell_own_pages(ticket_id, user)
+
+
+def mark_unread(*, ticket_id: int, user: User) -> None:
+    """Make the customer's last message unread again, for this person only."""
+    ticket = _visible(ticket_id, user)
+    last = ticket.messages.filter(sender=Sender.CLIENT).order_by("-pk").first()
+    if last is None:
+        return
+    before = ticket.messages.filter(pk__lt=last.pk).order_by("-pk").first()
+    with transaction.atomic():
+        TicketReader.objects.update_or_create(ticket=ticket, user=user, defaults={"seen_message": before})
+        _tell_own_pages(ticket_id, user)
+
+
+def follow(*, ticket_id: int, user: User, follows: bool) -> None:
+    """Keep seeing a ticket, or stop."""
+    ticket = _visible(ticket_id, user)
+    TicketReader.objects.update_or_create(ticket=ticket, user=user, defaults={"follows": follows})
+
+
+@transaction.atomic
+def save_draft(*, ticket_id: int, user: User, text: str, is_note: bool = False, quote_id: int | None = None) -> None:
+    """Keep what this person has begun to write; an empty text clears it. Colleagues learn that someone writes."""
+    ticket = _visible(ticket_id, user)
+    if not text.strip():
+        deleted, _rows = Draft.objects.filter(ticket=ticket, user=user).delete()
+        if deleted:
+            announce(ticket, Change.Kind.PEER)
+        return
+    quote = Message.objects.filter(pk=quote_id, ticket=ticket).first() if quote_id is not None else None
+    Draft.objects.update_or_create(
+        ticket=ticket,
+        user=user,
+        defaults={"text": text, "is_note": is_note, "quote": quote, "updated_at": timezone.now()},
+    )
+    announce(ticket, Change.Kind.PEER)
+
+
+def reveal_phone(*, ticket_id: int, actor: User) -> str:
+    """The customer's whole phone number; who looked stands in the ticket's history."""
+    with acting(ticket_id, actor=actor, may=access.can_note) as act:
+        act.record(Event.Kind.PHONE_SHOWN)
+        return act.ticket.customer.phone
+
+
+def _visible(ticket_id: int, user: User) -> Ticket:
+    ticket = Ticket.objects.visible_to(user).select_related("team").filter(pk=ticket_id).first()
+    if ticket is None:
+        raise NotVisible
+    return ticket
+
+
+def _tell_own_pages(ticket_id: int, user: User) -> None:
+    ring(Change(ticket_id=ticket_id, kind=Change.Kind.READ, audience=[access.user_token(user.pk)]))

@@ -1,0 +1,119 @@
+"""Files a person attaches: checked, told by their bytes, and on disk before the ticket is locked."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext_lazy as _
+
+from tickets.files import HEAD_BYTES, MAX_FILES, MAX_UPLOAD, kind_for, sniff
+from tickets.models import Attachment, AttachmentState, ContentType, Message, attachment_path
+from tickets.operations.errors import Invalid
+from tickets.text import storable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file a person attaches. `name` is what the customer will see; the bytes decide what it is."""
+
+    name: str
+    file: File[bytes]
+
+    @property
+    def size(self) -> int:
+        return int(self.file.size)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An upload in its final place."""
+
+    path: str
+    name: str
+    media_type: str
+    size: int
+
+    @property
+    def kind(self) -> ContentType:
+        return kind_for(self.media_type, self.size)
+
+
+@dataclass
+class StoredFiles:
+    """Uploads on disk that no row names yet: removed again unless a message takes them."""
+
+    files: list[StoredFile] = field(default_factory=list)
+    taken: bool = False
+
+    @property
+    def content_type(self) -> ContentType:
+        return self.files[0].kind if self.files else ContentType.TEXT
+
+    def attach_to(self, message: Message) -> None:
+        for position, stored in enumerate(self.files):
+            Attachment.objects.create(
+                message=message,
+                kind=stored.kind,
+                position=position,
+                file=stored.path,
+                file_name=stored.name,
+                sniffed_type=stored.media_type,
+                size=stored.size,
+                state=AttachmentState.READY,
+            )
+        self.taken = True
+
+
+def check_uploads(uploads: Sequence[Upload]) -> None:
+    """Refuse what Telegram would refuse, in words.
+
+    :raises Invalid: too many files, one too big, or an empty one.
+    """
+    if len(uploads) > MAX_FILES:
+        raise Invalid("files", _("Не больше {limit} файлов в одном сообщении.").format(limit=MAX_FILES))
+    for upload in uploads:
+        if upload.size > MAX_UPLOAD:
+            raise Invalid("files", _("Файл «{name}» больше 50 МБ, Telegram его не примет.").format(name=upload.name))
+        if upload.size == 0:
+            raise Invalid("files", _("Файл «{name}» пустой.").format(name=upload.name))
+
+
+def digest_of(text: str, uploads: Sequence[Upload], quote_id: int | None) -> str:
+    """The fingerprint by which a browser's repeat is told from another message under the same id."""
+    digest = hashlib.sha256(f"{quote_id or ''}\0{text}\0".encode())
+    for upload in uploads:
+        digest.update(f"{upload.name}\0{upload.size}\0".encode())
+        for chunk in upload.file.chunks():
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def stored(uploads: Sequence[Upload]) -> Iterator[StoredFiles]:
+    """Write the uploads to storage before any row is locked: copying 50 MB must not hold up a ticket.
+
+    What the body does not attach, because it refused or found a repeat, is deleted.
+    """
+    keeping = StoredFiles()
+    committed = False
+    try:
+        for upload in uploads:
+            keeping.files.append(_store(upload))
+        yield keeping
+        committed = keeping.taken
+    finally:
+        if not committed:
+            for file in keeping.files:
+                default_storage.delete(file.path)
+
+
+def _store(upload: Upload) -> StoredFile:
+    upload.file.seek(0)
+    media_type = sniff(upload.file.read(HEAD_BYTES))
+    upload.file.seek(0)
+    size = upload.size
+    path = default_storage.save(attachment_path(None, ""), upload.file)
+    return StoredFile(path, storable(upload.name)[:255], media_type, size)
