@@ -4,7 +4,9 @@ The number of workers is gunicorn's own WEB_CONCURRENCY.
 """
 
 import os
+import signal
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
 
@@ -24,3 +26,14 @@ control_socket_disable = True
 # Forwarded headers are helpdesk.middleware.trusted_proxies' business.
 forwarded_allow_ips = ""
 logconfig_dict = settings.LOGGING
+
+
+def post_worker_init(worker: Any) -> None:
+    """End the streams on SIGTERM: gunicorn waits for open connections, and these never end by themselves."""
+    from helpdesk.asgi import hub
+
+    def end() -> None:
+        hub.shut_down()
+        worker.handle_exit_signal()
+
+    worker.loop.add_signal_handler(signal.SIGTERM, end)
