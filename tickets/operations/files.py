@@ -11,7 +11,7 @@ from tickets.operations.errors import NotVisible, WrongState
 from tickets.operations.uploads import Upload, stored
 
 
-def attach_file(*, attachment_id: int, file: File[bytes]) -> Attachment:
+def attach_file(*, attachment_id: int, file: "File[bytes]") -> Attachment:
     """Store a fetched file and show it. What it is, its bytes say.
 
     The bytes go to storage before any row is locked; where the row cannot be written they are removed again.

@@ -20,7 +20,7 @@ class Upload:
     """A file a person attaches. `name` is what the customer will see; the bytes decide what it is."""
 
     name: str
-    file: File[bytes]
+    file: "File[bytes]"
 
     @property
     def size(self) -> int:
