@@ -1,3 +1,4 @@
+import django.contrib.admin.apps
 from django.apps import AppConfig
 
 
@@ -6,6 +7,14 @@ class HelpdeskConfig(AppConfig):
 
     name = "helpdesk"
     verbose_name = "Helpdesk"
+    default = True
 
     def ready(self) -> None:
         from helpdesk import checks  # noqa: F401 - importing registers them
+
+
+class SupervisorsAdminConfig(django.contrib.admin.apps.AdminConfig):
+    """Django's admin with our site in place of the stock one."""
+
+    default = False
+    default_site = "helpdesk.admin.SupervisorsSite"

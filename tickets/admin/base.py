@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -60,6 +61,13 @@ class SupervisorAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """Without the pop-up windows that add and change related rows: each has its own page."""
+        form_field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if form_field is not None and isinstance(form_field.widget, RelatedFieldWidgetWrapper):
+            form_field.widget = form_field.widget.widget
+        return form_field
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Acts reach the chosen rows only: "all of them" could mean a million, unseen."""

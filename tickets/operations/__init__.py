@@ -5,6 +5,7 @@ happens whole or raises a `Refused`.
 """
 
 from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
+from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, prune_changes, wake_snoozed
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
 from tickets.operations.files import attach_file, fail_file, retry_file
@@ -71,6 +72,7 @@ __all__ = [
     "add_tag",
     "assign",
     "attach_file",
+    "bring_back",
     "choose_topic",
     "close_resolved",
     "customer_returned",
@@ -84,6 +86,7 @@ __all__ = [
     "hold_stale",
     "identify_customer",
     "language_for",
+    "make_default_team",
     "mark_arrived",
     "mark_present",
     "mark_seen",
@@ -100,6 +103,7 @@ __all__ = [
     "reply",
     "resend",
     "resolve",
+    "retire",
     "retry_file",
     "reveal_phone",
     "revise",

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import Tag, Team, Topic, User
+from tickets.models import ACTIVE, Tag, Team, Topic, User
 from tickets.operations.errors import NotAllowed, WrongState
 
 
@@ -13,7 +13,7 @@ def retire(*, actor: User, row: Team | Topic | Tag) -> None:
     """Take a team, topic or tag out of use; what already bears it keeps it.
 
     :raises NotAllowed: the actor is no supervisor.
-    :raises WrongState: new tickets would still come to this team.
+    :raises WrongState: tickets are, or would still come, in this team.
     """
     _supervisors_only(actor)
     if isinstance(row, Team):
@@ -52,6 +52,8 @@ def make_default_team(*, actor: User, team: Team) -> None:
 def _refuse_team_in_use(team: Team) -> None:
     if team.is_default:
         raise WrongState(_("Сюда приходят обращения без темы: сначала поручите их другой команде."))
+    if team.tickets.filter(status__in=ACTIVE).exists():
+        raise WrongState(_("У команды есть открытые обращения: сначала передайте их другой команде."))
     if team.topics.filter(retired_at__isnull=True).exists():
         raise WrongState(_("У команды есть темы: сначала передайте их другой команде."))
 

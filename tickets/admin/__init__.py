@@ -1,0 +1,9 @@
+"""The supervisors' room: lists to search and filter, facts to read, acts that go through `tickets.operations`."""
+
+from tickets.admin.catalog import TagAdmin, TopicAdmin
+from tickets.admin.customers import CustomerAdmin
+from tickets.admin.deliveries import DeliveryAdmin
+from tickets.admin.people import PersonAdmin, TeamAdmin
+from tickets.admin.tickets import TicketAdmin
+
+__all__ = ["CustomerAdmin", "DeliveryAdmin", "PersonAdmin", "TagAdmin", "TeamAdmin", "TicketAdmin", "TopicAdmin"]

@@ -1,0 +1,79 @@
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy, ngettext
+
+from tickets import operations
+from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor
+from tickets.models import Delivery, DeliveryState, Lane
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Managers' replies whose fate a person must decide. Everything else about deliveries stands on the ticket."""
+
+    list_display = ("message_id", "reply", "ticket", "customer", "author", "state", "reason", "queued_at")
+    list_select_related = ("message__ticket", "message__author", "customer")
+    list_filter = ("state", "reason")
+    actions = ("release", "mark_arrived", "resend")
+    fields = (
+        "ticket",
+        "reply",
+        "author",
+        "customer",
+        "state",
+        "reason",
+        "parts_sent",
+        "queued_at",
+        "due_at",
+        "expires_at",
+        "settled_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        in_trouble = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
+        return Delivery.objects.filter(lane=Lane.REPLY, state__in=in_trouble, decision="").order_by("-pk")
+
+    @admin.display(description=gettext_lazy("ответ"))
+    def reply(self, delivery: Delivery) -> str:
+        return delivery.message.preview
+
+    @admin.display(description=gettext_lazy("обращение"))
+    def ticket(self, delivery: Delivery) -> SafeString:
+        ticket = delivery.message.ticket
+        assert ticket is not None, "a manager's reply belongs to a ticket"
+        return format_html('<a href="{}">{}</a>', reverse("tickets:ticket", args=[ticket.pk]), ticket)
+
+    @admin.display(description=gettext_lazy("автор"))
+    def author(self, delivery: Delivery) -> str:
+        return str(delivery.message.author)
+
+    @admin.action(description=gettext_lazy("Отправить задержанные"), permissions=["view"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        act_on_each(
+            request,
+            queryset,
+            lambda delivery: operations.release(message_id=delivery.pk, actor=actor(request)),
+            lambda n: ngettext("Отправка продолжена: %d", "Отправка продолжена: %d", n) % n,
+        )
+
+    @admin.action(description=gettext_lazy("Отметить дошедшими"), permissions=["view"])
+    def mark_arrived(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        act_on_each(
+            request,
+            queryset,
+            lambda delivery: operations.mark_arrived(message_id=delivery.pk, actor=actor(request)),
+            lambda n: ngettext("Отмечено дошедшими: %d", "Отмечено дошедшими: %d", n) % n,
+        )
+
+    @admin.action(description=gettext_lazy("Отправить ещё раз"), permissions=["view"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        act_on_each(
+            request,
+            queryset,
+            lambda delivery: operations.resend(message_id=delivery.pk, actor=actor(request)),
+            lambda n: ngettext("Отправлено ещё раз: %d", "Отправлено ещё раз: %d", n) % n,
+        )
