@@ -1,0 +1,69 @@
+"""The sandbox put together: one aiohttp application with the Bot API, the chat page and the controls."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from botbridge.sandbox import control
+from botbridge.sandbox.bot_api import BotApi
+from botbridge.sandbox.control import Control
+from botbridge.sandbox.customers import Customers
+from botbridge.sandbox.files import Files
+from botbridge.sandbox.knobs import Knobs
+from botbridge.sandbox.requests import MAX_BODY
+from botbridge.sandbox.state import State
+from botbridge.sandbox.wire import Wire
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Sandbox:
+    """A sandbox on a folder; close it to let the folder go."""
+
+    state: State
+    token: str
+    knobs: Knobs
+    app: web.Application
+
+    @classmethod
+    def open(cls, folder: Path, *, token: str = "", brand: str) -> "Sandbox":
+        """Opens the state and builds the application. Raises StateInUse while another sandbox has the folder."""
+        state = State(folder)
+        token = state.default_token(token)
+        bot_id = state.bot_id(token)
+        files, knobs = Files(state), Knobs()
+        bot_api = BotApi(state, files, brand)
+        customers = Customers(state, files, knobs, bot_api, bot_id)
+        customers.invite_cast()
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[guard, control.refusals])
+        app.add_routes(Wire(state, files, knobs, bot_api).routes())
+        app.add_routes(Control(state, files, knobs, customers, bot_id).routes())
+        return cls(state, token, knobs, app)
+
+    async def start(self, host: str, port: int) -> tuple[web.AppRunner, int]:
+        """Listens; port 0 takes a free one. Returns the runner, to be cleaned up, and the port."""
+        # A handler whose client has left is cancelled: an orphaned long poll must not stay behind as a poller.
+        runner = web.AppRunner(self.app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound: int = runner.addresses[0][1]
+        return runner, bound
+
+    async def stop(self, runner: web.AppRunner) -> None:
+        self.state.feed.close()
+        await runner.cleanup()
+        self.state.close()
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keeps other sites' pages from using a sandbox on the developer's machine, and the page strict."""
+    origin = request.headers.get("Origin")
+    if origin and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="only the sandbox's own page may do this")
+    return await handler(request)

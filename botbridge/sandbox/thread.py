@@ -1,0 +1,52 @@
+"""A sandbox inside a test's own process."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from botbridge.sandbox.client import SandboxClient
+from botbridge.sandbox.sandbox import Sandbox
+
+
+class SandboxServer(SandboxClient):
+    """Runs a sandbox in a thread with its own loop, for the length of a `with` block.
+
+    `base_url` is what TELEGRAM_API_URL takes, `token` what TELEGRAM_BOT_TOKEN takes. With the same `state` (and, for
+    clients that stay, the same `port`) another one goes on where this one stopped.
+    """
+
+    def __init__(self, state: Path, *, port: int = 0, token: str = "", brand: str = "Орбита Электроника") -> None:
+        self._folder = state
+        self.port = port
+        self.token = token
+        self._brand = brand
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
+        self._sandbox: Sandbox
+        self._runner: web.AppRunner
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self._start())
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._sandbox.stop(self._runner))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _start(self) -> None:
+        self._sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand)
+        self.token = self._sandbox.token
+        self._runner, self.port = await self._sandbox.start("127.0.0.1", self.port)
+
+    def _run(self, coroutine: Coroutine[None, None, None]) -> None:
+        done: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        done.result(timeout=30)
