@@ -13,7 +13,7 @@ from django.db import close_old_connections, connection
 from psycopg import sql
 
 from tickets.models import Change
-from tickets.operations.acts import CHANGES_CHANNEL
+from tickets.operations import CHANGES_CHANNEL
 
 #: Runs a function that asks the database in the source's own thread, which keeps its connection.
 InThread = Callable[..., Awaitable[Any]]

@@ -14,7 +14,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpRequest
 
-from tickets import access
+from tickets import access, operations
 from tickets.models import User
 
 Scope = dict[str, Any]
@@ -64,6 +64,8 @@ def session_key(scope: Scope) -> str:
 def identify(key: str) -> Viewer:
     """The person of a session, by the same rules as any page: signed in, active, password unchanged since.
 
+    An open page is what makes colleagues expect an answer, so this marks the person present.
+
     :raises Refusal: 401 for nobody, 403 for somebody who does not work here.
     """
     try:
@@ -90,6 +92,7 @@ def _identify(key: str) -> Viewer:
     tokens = access.audiences_of(user)
     if not tokens:
         raise Refusal(403)
+    operations.mark_present(user=user)
     return Viewer(user_id=user.pk, session_key=key, tokens=tokens)
 
 

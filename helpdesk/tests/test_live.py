@@ -16,7 +16,7 @@ from helpdesk.live import hub as hub_module
 from helpdesk.live import upstream
 from helpdesk.live.hub import Hub
 from helpdesk.live.stream import EventStream
-from tickets import access
+from tickets import operations
 from tickets.models import MANAGERS, SUPERVISORS, Change, Customer, Team, Ticket, User
 from tickets.operations import acts
 
@@ -166,15 +166,10 @@ def ticket(team: Team, aigerim: User) -> Ticket:
     return Ticket.objects.create(customer=timur, team=team, assignee=aigerim)
 
 
-def knock(ticket: Ticket, before: set[str] | None = None) -> Change:
+def knock(ticket: Ticket) -> Change:
     """What every operation does at its end."""
     with transaction.atomic():
-        return acts.announce(ticket, Change.Kind.HEAD, before=before)
-
-
-def revoke(user: User) -> None:
-    with transaction.atomic():
-        acts.ring(Change(kind=Change.Kind.REVOKED, audience=[access.user_token(user.pk)]))
+        return acts.announce(ticket, Change.Kind.HEAD)
 
 
 class TestWhoHears:
@@ -215,17 +210,17 @@ class TestWhoHears:
         run(scenario())
 
     def test_who_lost_the_ticket_hears_that_it_is_gone(
-        self, ticket: Ticket, strange_team: Team, aigerim: User, dana: User
+        self, ticket: Ticket, strange_team: Team, aigerim: User, dana: User, saule: User
     ) -> None:
         losing, gaining = sign_in(aigerim), sign_in(dana)
-        before = access.audience(ticket)
-        ticket.team, ticket.assignee = strange_team, None
-        ticket.save()
+
+        def move() -> None:
+            operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=strange_team.pk)
 
         async def scenario() -> None:
             async with serving() as app:
                 loser, gainer = await listening(app, losing), await listening(app, gaining)
-                await elsewhere(knock, ticket, before)
+                await elsewhere(move)
                 assert (await loser.event())[1]["kind"] == "gone"
                 assert (await gainer.event())[1]["kind"] == "head"
 
@@ -343,7 +338,7 @@ class TestHowAStreamEnds:
         async def scenario() -> None:
             async with serving() as app:
                 page, other = await listening(app, shut_out), await listening(app, staying)
-                await elsewhere(revoke, aigerim)
+                await elsewhere(lambda: operations.disable_user(actor=saule, user=aigerim))
                 assert await page.event() == ("bye", None)
                 assert await page.ended()
                 assert await other.hears_nothing()
@@ -452,6 +447,17 @@ class TestHowItLives:
                 assert await elsewhere(count) == one
 
         run(scenario())
+
+    def test_its_person_counts_as_present(self, aigerim: User) -> None:
+        cookie = sign_in(aigerim)
+
+        async def scenario() -> None:
+            async with serving() as app:
+                await listening(app, cookie)
+
+        run(scenario())
+        aigerim.refresh_from_db()
+        assert aigerim.seen_at is not None
 
     def test_pages_hear_when_the_database_falls_silent_and_when_it_is_back(
         self, ticket: Ticket, aigerim: User, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,103 @@
+"""Real processes for tests that must see them: a web server on the test's database, and a way to it that can break."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+#: Below the range from which kernels take ports for outgoing connections.
+PORTS = range(25000, 25100)
+STARTS_WITHIN = 30
+
+
+def free_port() -> int:
+    for port in PORTS:
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("every port for tests is taken")
+
+
+def database_url(port: int | None = None) -> str:
+    """The test's database for another process, or the same one behind another port."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    who = ":".join(quote(part) for part in (database["USER"], database["PASSWORD"]) if part)
+    port = port or int(database["PORT"] or 5432)
+    return f"postgres://{who}@{database['HOST'] or '127.0.0.1'}:{port}/{database['NAME']}"
+
+
+@contextmanager
+def web_server(*, workers: int = 2, database: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """gunicorn as the product runs it; gives the process and its port, and ends it at the end of the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "helpdesk.asgi:application"]
+    environment = os.environ | {"DATABASE_URL": database or database_url(), "WEB_CONCURRENCY": str(workers)}
+    server = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}"], cwd=settings.BASE_DIR, env=environment)
+    try:
+        wait_until_served(f"http://127.0.0.1:{port}/health/live", server)
+        yield server, port
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            raise
+
+
+def wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline:
+        assert server.poll() is None, f"the server for {url} ended with {server.returncode}"
+        with suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+class Gate:
+    """A TCP way to the database that can be shut: what is open breaks, what is new is refused."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = free_port()
+        self._target = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
+
+    async def shut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        ways = {writer, far_writer}
+        self._writers |= ways
+        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        self._writers -= ways
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
