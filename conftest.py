@@ -1,11 +1,16 @@
 """The tests' environment, browser and cast of people.
 
 The environment is set before Django reads it, and the processes that tests start inherit it.
+
+The cast is whom every test speaks of: Aigerim owns the ticket, Bolat shares her team, Dana works elsewhere, Saule
+supervises, Timur is the customer.
 """
 
 import os
 import shutil
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +32,14 @@ for name in ("DATABASE_URL", "PUBLIC_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_API_U
 if test_database_url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = test_database_url
 
+django.setup()
+
+from django.contrib.auth.models import Group  # noqa: E402  # models need Django set up
+from django.utils import timezone  # noqa: E402
+
+from tickets import operations  # noqa: E402
+from tickets.models import MANAGERS, SUPERVISORS, Customer, Message, Team, Ticket, User  # noqa: E402
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -37,10 +50,6 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def pytest_configure() -> None:
-    django.setup()
 
 
 def find_chromium() -> str | None:
@@ -87,3 +96,97 @@ def browser() -> "Iterator[Browser]":
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+PASSWORD = "correct-horse-battery"  # of invented people, in tests
+
+
+def person(username: str, first_name: str, last_name: str, group: str) -> User:
+    user = User.objects.create_user(
+        username, password=PASSWORD, first_name=first_name, last_name=last_name, public_name=first_name
+    )
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    """The default team, made by the first migration."""
+    return Team.objects.get(is_default=True)
+
+
+@pytest.fixture
+def other_team(db: None) -> Team:
+    return Team.objects.create(name="Возвраты")
+
+
+@pytest.fixture
+def strict_team(db: None) -> Team:
+    return Team.objects.create(name="Служба безопасности", is_strict=True)
+
+
+@pytest.fixture
+def aigerim(team: Team) -> User:
+    """A manager of the default team; the ticket is hers."""
+    user = person("aigerim", "Айгерим", "Сатпаева", MANAGERS)
+    team.members.add(user)
+    return user
+
+
+@pytest.fixture
+def bolat(team: Team) -> User:
+    """A manager of the same team."""
+    user = person("bolat", "Болат", "Ермеков", MANAGERS)
+    team.members.add(user)
+    return user
+
+
+@pytest.fixture
+def dana(other_team: Team) -> User:
+    """A manager of another team: a stranger to the ticket."""
+    user = person("dana", "Дана", "Ким", MANAGERS)
+    other_team.members.add(user)
+    return user
+
+
+@pytest.fixture
+def saule(db: None) -> User:
+    """A supervisor who is no superuser and in no team."""
+    return person("saule", "Сауле", "Омарова", SUPERVISORS)
+
+
+@pytest.fixture
+def timur(db: None) -> Customer:
+    """The customer."""
+    return Customer.objects.create(telegram_user_id=700_001, name="Тимур Ахметов", username="timur_a")
+
+
+@pytest.fixture
+def free_ticket(timur: Customer, team: Team) -> Ticket:
+    """A new ticket of Timur's nobody has taken."""
+    return wrote(timur, "Здравствуйте! Не включается ноутбук.").ticket
+
+
+@pytest.fixture
+def ticket(free_ticket: Ticket, aigerim: User) -> Ticket:
+    """Timur's ticket, taken by Aigerim."""
+    return operations.take(ticket_id=free_ticket.pk, actor=aigerim)
+
+
+def wrote(
+    customer: Customer, text: str, *, ticket: Ticket | None = None, sent_at: datetime | None = None
+) -> operations.Received:
+    """The customer writes, on `ticket` or opening a new one."""
+    incoming = operations.Incoming(text=text, sent_at=sent_at or timezone.now())
+    return operations.receive(customer=customer, incoming=incoming, ticket=ticket)
+
+
+@pytest.fixture
+def answer() -> Callable[..., Message]:
+    """A manager's reply: `answer(ticket, actor, "text", seen=…)`."""
+
+    def reply(ticket: Ticket, actor: User, text: str = "Проверьте, пожалуйста, зарядку.", **options: object) -> Message:
+        options.setdefault("client_id", uuid.uuid4())
+        return operations.reply(ticket_id=ticket.pk, actor=actor, text=text, **options)  # type: ignore[arg-type]
+
+    return reply

@@ -3,7 +3,6 @@
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
-import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
@@ -291,15 +290,20 @@ class Migration(migrations.Migration):
             name="Tag",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=40, verbose_name="название")),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Строчными буквами: «Замена» и «замена» одно и то же.",
+                        max_length=40,
+                        unique=True,
+                        verbose_name="название",
+                    ),
+                ),
                 ("retired_at", models.DateTimeField(blank=True, null=True, verbose_name="выведена из работы")),
             ],
             options={
                 "verbose_name": "метка",
                 "verbose_name_plural": "метки",
-                "constraints": [
-                    models.UniqueConstraint(django.db.models.functions.text.Lower("name"), name="tag_name_unique")
-                ],
             },
         ),
         migrations.CreateModel(

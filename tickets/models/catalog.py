@@ -1,5 +1,4 @@
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -40,13 +39,19 @@ class Topic(models.Model):
 class Tag(models.Model):
     """A word managers put on tickets to find and count them."""
 
-    name = models.CharField(_("название"), max_length=40)
+    name = models.CharField(
+        _("название"), max_length=40, unique=True, help_text=_("Строчными буквами: «Замена» и «замена» одно и то же.")
+    )
     retired_at = models.DateTimeField(_("выведена из работы"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("метка")
         verbose_name_plural = _("метки")
-        constraints = [models.UniqueConstraint(Lower("name"), name="tag_name_unique")]
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def normal_form(name: str) -> str:
+        """The one spelling under which a tag is kept. SQLite compares Cyrillic letters by case, so case is folded here."""
+        return " ".join(name.lower().split())

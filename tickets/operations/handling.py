@@ -212,11 +212,11 @@ def add_tag(*, ticket_id: int, actor: User, name: str, seen: int | None = None) 
 
     :raises Invalid: the name is empty or longer than 40 characters.
     """
-    name = " ".join(name.split())
+    name = Tag.normal_form(name)
     if not 0 < len(name) <= MAX_TAG:
         raise Invalid("tag", _("Назовите метку: от 1 до 40 знаков."))
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
-        tag = Tag.objects.filter(name__iexact=name).first() or Tag.objects.create(name=name)
+        tag, _created = Tag.objects.get_or_create(name=name)
         act.ticket.tags.add(tag)
         act.record(Event.Kind.TAGGED, tag=tag.pk)
         return tag

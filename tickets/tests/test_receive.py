@@ -1,0 +1,206 @@
+"""A customer's message: where it goes, and what it does to the ticket."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import (
+    AttachmentState,
+    Change,
+    Customer,
+    Delivery,
+    DeliveryState,
+    Event,
+    Notice,
+    Status,
+    Team,
+    Ticket,
+    Topic,
+    User,
+)
+
+
+def test_the_first_message_opens_a_ticket_of_the_default_team(timur: Customer, team: Team) -> None:
+    sent_at = timezone.now() - timedelta(minutes=3)
+
+    received = wrote(timur, "\n  Не включается ноутбук  \nчто делать?", sent_at=sent_at)
+
+    ticket = Ticket.objects.get()
+    assert received.opened
+    assert ticket.team == team
+    assert ticket.status == Status.NEW
+    assert ticket.subject == "Не включается ноутбук"
+    assert ticket.opened_by == received.message
+    assert ticket.waiting_since == sent_at
+    assert ticket.last_text.startswith("\n  Не включается")
+    assert ticket.pk >= 1000
+
+
+def test_a_topic_brings_the_ticket_to_its_team(timur: Customer, other_team: Team) -> None:
+    topic = Topic.objects.create(name="Возврат и обмен", team=other_team)
+    incoming = operations.Incoming(text="Хочу вернуть", sent_at=timezone.now())
+
+    received = operations.receive(customer=timur, incoming=incoming, topic=topic)
+
+    assert received.ticket.team == other_team
+
+
+def test_choosing_a_topic_later_leaves_the_team(free_ticket: Ticket, other_team: Team, team: Team) -> None:
+    topic = Topic.objects.create(name="Возврат и обмен", team=other_team)
+
+    operations.choose_topic(ticket=free_ticket, topic=topic)
+
+    free_ticket.refresh_from_db()
+    assert free_ticket.topic == topic
+    assert free_ticket.team == team
+
+
+def test_waiting_is_counted_from_the_first_unanswered_message(ticket: Ticket, timur: Customer) -> None:
+    waiting_since = ticket.waiting_since
+
+    wrote(timur, "И ещё вопрос", ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert ticket.waiting_since == waiting_since
+    assert ticket.last_text == "И ещё вопрос"
+
+
+def test_a_message_wakes_a_snoozed_ticket(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=timezone.now() + timedelta(days=1))
+
+    wrote(timur, "Я всё-таки жду", ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert ticket.snoozed_until is None
+
+
+@pytest.mark.parametrize("text", ["Спасибо!", "ок, спасибо", "Көп рақмет", "👍🏼", "Спасибо большое 🙏"])
+def test_bare_thanks_leave_a_solved_ticket_solved(text: str, ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    received = wrote(timur, text, ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.RESOLVED
+    assert ticket.waiting_since is None
+    assert received.message in ticket.messages.all()
+
+
+@pytest.mark.parametrize(
+    "text", ["Не спасибо", "спасибо, но не работает", "рақмет, бірақ", "Спасибо?", "ок 719-204", "Снова сломался"]
+)
+def test_anything_else_brings_a_solved_ticket_back(text: str, ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    received = wrote(timur, text, ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert received.reopened
+    assert ticket.status == Status.OPEN
+    assert ticket.assignee == aigerim
+    assert ticket.waiting_since is not None
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_after_seven_days_a_linked_ticket_is_opened(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    Ticket.objects.filter(pk=ticket.pk).update(resolved_at=timezone.now() - timedelta(days=7, seconds=1))
+
+    received = wrote(timur, "Опять не включается", ticket=ticket)
+
+    assert received.opened
+    assert received.ticket.follows_up == ticket
+    assert received.ticket.pk != ticket.pk
+
+
+def test_a_reopened_ticket_of_a_person_who_left_is_free(
+    ticket: Ticket, timur: Customer, aigerim: User, saule: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    operations.disable_user(actor=saule, user=aigerim)
+
+    wrote(timur, "Снова сломался", ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert ticket.assignee is None
+    assert ticket.status == Status.NEW
+
+
+def test_nul_and_lone_surrogates_are_stored_as_replacement_characters(timur: Customer, team: Team) -> None:
+    received = wrote(timur, "до\x00после \ud83d конец")
+
+    received.message.refresh_from_db()
+    assert received.message.text == "до\ufffdпосле \ufffd конец"
+
+
+def test_an_edit_keeps_what_it_replaced(ticket: Ticket, timur: Customer) -> None:
+    message = wrote(timur, "Номер 719-20", ticket=ticket).message
+    edited_at = timezone.now()
+
+    operations.revise(message=message, text="Номер 719-204", entities=[], edited_at=edited_at)
+
+    message.refresh_from_db()
+    ticket.refresh_from_db()
+    assert message.text == "Номер 719-204"
+    assert message.edited_at == edited_at
+    assert [revision.text for revision in message.revisions.all()] == ["Номер 719-20"]
+    assert ticket.last_text == "Номер 719-204"
+
+
+def test_an_edit_that_changes_nothing_leaves_no_trace(ticket: Ticket, timur: Customer) -> None:
+    message = wrote(timur, "Номер 719-204", ticket=ticket).message
+
+    operations.revise(message=message, text="Номер 719-204", entities=[], edited_at=timezone.now())
+
+    message.refresh_from_db()
+    assert message.edited_at is None
+    assert not message.revisions.exists()
+
+
+def test_files_wait_to_be_fetched_and_refused_ones_say_so(timur: Customer, team: Team) -> None:
+    photo = operations.IncomingFile(kind="photo", size=1000)
+    film = operations.IncomingFile(kind="video", size=30_000_000, refused=AttachmentState.TOO_BIG)
+    incoming = operations.Incoming(sent_at=timezone.now(), content_type="photo", files=[photo, film])
+
+    message = operations.receive(customer=timur, incoming=incoming).message
+
+    states = [attachment.state for attachment in message.attachments.order_by("position")]
+    assert states == [AttachmentState.PENDING, AttachmentState.TOO_BIG]
+    assert message.preview == "Фото"
+
+
+def test_one_event_and_one_change_tell_of_the_message(ticket: Ticket, timur: Customer) -> None:
+    events, changes, version = Event.objects.count(), Change.objects.count(), ticket.version
+
+    message = wrote(timur, "Ещё раз здравствуйте", ticket=ticket).message
+
+    ticket.refresh_from_db()
+    assert Event.objects.count() == events + 1
+    assert Change.objects.count() == changes + 1
+    assert ticket.version == version + 1
+    assert Event.objects.latest("pk").data == {"message": message.pk}
+    assert Change.objects.latest("pk").message == message
+
+
+def test_a_customer_who_writes_again_has_returned(ticket: Ticket, timur: Customer) -> None:
+    operations.customer_stopped_bot(customer=timur)
+
+    wrote(timur, "Я снова здесь", ticket=ticket)
+
+    timur.refresh_from_db()
+    assert timur.stopped_bot_at is None
+
+
+def test_a_name_changed_in_telegram_is_taken_over_but_not_the_language(db: None) -> None:
+    def meet(name: str, code: str) -> Customer:
+        return operations.identify_customer(telegram_user_id=5, name=name, username="", language_code=code)
+
+    meet("Нұрлан", "kk-KZ")
+    customer = meet("Нұрлан Әбдіғаппаров", "en")
+
+    assert customer.name == "Нұрлан Әбдіғаппаров"
+    assert customer.language == "kk"
+    assert Customer.objects.count() == 1

@@ -1,0 +1,319 @@
+"""A manager's reply: once, in order, never over unread messages, and honest about its fate."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import (
+    Customer,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Message,
+    Notice,
+    Reason,
+    Status,
+    Ticket,
+    TicketReader,
+    Trouble,
+    User,
+)
+
+Answer = Callable[..., Message]
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+def upload(name: str, content: bytes = PNG) -> operations.Upload:
+    return operations.Upload(name=name, file=ContentFile(content, name=name))
+
+
+def test_a_reply_waits_for_telegram_and_the_ticket_for_the_customer(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+
+    ticket.refresh_from_db()
+    assert message.delivery.state == DeliveryState.QUEUED
+    assert message.delivery.lane == Lane.REPLY
+    assert ticket.status == Status.WAITING
+    assert ticket.waiting_since is None
+    assert ticket.first_answered_at == message.sent_at
+
+
+def test_replying_to_a_free_ticket_takes_it(free_ticket: Ticket, bolat: User, answer: Answer) -> None:
+    answer(free_ticket, bolat)
+
+    free_ticket.refresh_from_db()
+    assert free_ticket.assignee == bolat
+
+
+def test_a_colleague_may_not_reply(ticket: Ticket, bolat: User, answer: Answer) -> None:
+    with pytest.raises(operations.NotAllowed):
+        answer(ticket, bolat)
+    assert not Delivery.objects.exists()
+
+
+def test_a_stranger_does_not_see_the_ticket(ticket: Ticket, dana: User, answer: Answer) -> None:
+    with pytest.raises(operations.NotVisible):
+        answer(ticket, dana)
+
+
+def test_a_supervisor_replies_anywhere(ticket: Ticket, saule: User, answer: Answer) -> None:
+    assert answer(ticket, saule).author == saule
+
+
+def test_the_same_submit_twice_is_one_message(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    client_id = uuid.uuid4()
+
+    first = answer(ticket, aigerim, "Да", client_id=client_id)
+    second = answer(ticket, aigerim, "Да", client_id=client_id)
+
+    assert first == second
+    assert Delivery.objects.count() == 1
+
+
+def test_another_text_under_the_same_id_is_refused(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    client_id = uuid.uuid4()
+    answer(ticket, aigerim, "Да", client_id=client_id)
+
+    with pytest.raises(operations.AnotherText):
+        answer(ticket, aigerim, "Нет", client_id=client_id)
+
+
+def test_a_reply_over_unread_messages_is_refused_with_them(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    seen = ticket.last_message_id
+    missed = wrote(timur, "Уже не нужно", ticket=ticket).message
+
+    with pytest.raises(operations.Unseen) as refusal:
+        answer(ticket, aigerim, seen=seen)
+
+    assert refusal.value.missed == [missed]
+    answer(ticket, aigerim, seen=missed.pk)
+
+
+def test_a_colleagues_note_is_unread_too_but_ones_own_is_not(
+    ticket: Ticket, aigerim: User, bolat: User, answer: Answer
+) -> None:
+    seen = ticket.last_message_id
+    operations.note(ticket_id=ticket.pk, actor=aigerim, text="Моя заметка", client_id=uuid.uuid4())
+    answer(ticket, aigerim, seen=seen)
+    operations.note(ticket_id=ticket.pk, actor=bolat, text="Не обещайте", client_id=uuid.uuid4())
+
+    with pytest.raises(operations.Unseen):
+        answer(ticket, aigerim, seen=seen)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "я" * 4097, "😀" * 2049])
+def test_a_text_telegram_would_refuse_is_refused_in_words(
+    text: str, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    with pytest.raises(operations.Invalid) as refusal:
+        answer(ticket, aigerim, text)
+    assert refusal.value.field == "text"
+
+
+def test_a_text_with_a_file_is_a_caption_and_shorter(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    with pytest.raises(operations.Invalid):
+        answer(ticket, aigerim, "я" * 1025, uploads=[upload("a.png")])
+    answer(ticket, aigerim, "я" * 1024, uploads=[upload("a.png")])
+
+
+def test_files_are_told_by_their_bytes(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, uploads=[upload("акт.pdf"), upload("photo.png", b"<script>alert(1)</script>")])
+
+    kinds = list(message.attachments.order_by("position").values_list("kind", "sniffed_type", "file_name"))
+    assert kinds == [("photo", "image/png", "акт.pdf"), ("document", "application/octet-stream", "photo.png")]
+
+
+def test_a_refused_reply_leaves_no_file_behind(ticket: Ticket, bolat: User, answer: Answer, media_root: Path) -> None:
+    before = sorted(media_root.rglob("*"))
+    with pytest.raises(operations.NotAllowed):
+        answer(ticket, bolat, uploads=[upload("a.png", PNG + b"unique")])
+    assert [path for path in sorted(media_root.rglob("*")) if path.is_file()] == [p for p in before if p.is_file()]
+
+
+def test_a_quote_from_another_ticket_is_refused(ticket: Ticket, timur: Customer, aigerim: User, answer: Answer) -> None:
+    foreign = wrote(timur, "Другой вопрос").message
+
+    with pytest.raises(operations.Invalid):
+        answer(ticket, aigerim, quote_id=foreign.pk)
+
+
+def test_reply_and_resolve_tells_the_customer_after_the_undo_window(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    answer(ticket, aigerim, then=operations.Then.RESOLVE)
+
+    ticket.refresh_from_db()
+    solved = Delivery.objects.get(message__notice=Notice.SOLVED)
+    assert ticket.status == Status.RESOLVED
+    assert ticket.resolved_at is not None
+    assert solved.due_at - ticket.resolved_at >= operations.UNDO_WINDOW
+
+
+def test_a_reply_to_a_customer_who_stopped_the_bot_is_held_at_once(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    operations.customer_stopped_bot(customer=timur)
+
+    message = answer(ticket, aigerim)
+
+    assert (message.delivery.state, message.delivery.reason) == (DeliveryState.HELD, Reason.BLOCKED)
+
+
+def test_what_was_held_goes_when_the_customer_returns_within_a_day(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+    old = answer(ticket, aigerim, "Вчерашнее")
+    operations.customer_stopped_bot(customer=timur)
+    Delivery.objects.filter(pk=old.pk).update(queued_at=timezone.now() - timedelta(hours=25))
+
+    timur.refresh_from_db()
+    operations.customer_returned(customer=timur)
+
+    ticket.refresh_from_db()
+    assert Delivery.objects.get(pk=message.pk).state == DeliveryState.QUEUED
+    assert Delivery.objects.get(pk=old.pk).state == DeliveryState.HELD
+    assert ticket.trouble == Trouble.HELD
+
+
+def test_a_reply_unsent_for_half_an_hour_waits_for_its_manager(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+
+    assert operations.hold_stale() == 0
+    assert operations.hold_stale(now=timezone.now() + timedelta(minutes=31)) == 1
+
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert (delivery.state, delivery.reason) == (DeliveryState.HELD, Reason.STALE)
+    operations.release(message_id=message.pk, actor=aigerim)
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.QUEUED
+    assert operations.hold_stale() == 0
+
+
+def test_a_queued_reply_can_be_edited_and_its_old_words_are_kept(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "До 18:00")
+
+    operations.edit_reply(message_id=message.pk, actor=aigerim, text="До 19:00")
+
+    message.refresh_from_db()
+    ticket.refresh_from_db()
+    assert message.text == ticket.last_text == "До 19:00"
+    assert [revision.text for revision in message.revisions.all()] == ["До 18:00"]
+
+
+def test_a_reply_being_sent_can_be_neither_edited_nor_withdrawn(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+    assert operations.start_sending(delivery_id=message.pk) is not None
+
+    with pytest.raises(operations.WrongState):
+        operations.edit_reply(message_id=message.pk, actor=aigerim, text="Другое")
+    with pytest.raises(operations.WrongState):
+        operations.withdraw(message_id=message.pk, actor=aigerim)
+
+
+def test_a_withdrawn_reply_leaves_the_customer_waiting_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    waiting_since = ticket.waiting_since
+    message = answer(ticket, aigerim)
+
+    operations.withdraw(message_id=message.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    assert ticket.waiting_since == waiting_since
+    assert ticket.status == Status.OPEN
+    assert operations.start_sending(delivery_id=message.pk) is None
+
+
+def unknown(message: Message, parts_sent: int = 0) -> Delivery:
+    operations.start_sending(delivery_id=message.pk)
+    return operations.settle(delivery_id=message.pk, state=DeliveryState.UNKNOWN, parts_sent=parts_sent)
+
+
+def test_an_unknown_send_marks_the_ticket_and_nobody_resends_it(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+    unknown(message)
+
+    ticket.refresh_from_db()
+    assert ticket.trouble == Trouble.UNKNOWN
+    assert operations.start_sending(delivery_id=message.pk) is None
+
+
+def test_arrived_by_the_managers_word_is_no_tick(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+    unknown(message)
+
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert delivery.state == DeliveryState.UNKNOWN
+    assert (delivery.decision, delivery.decided_by) == (Decision.ARRIVED, aigerim)
+    assert ticket.trouble == Trouble.NONE
+    with pytest.raises(operations.WrongState):
+        operations.resend(message_id=message.pk, actor=aigerim)
+
+
+def test_the_parts_behind_an_unsure_one_go_on_once_it_has_arrived(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim, uploads=[upload("1.png"), upload("2.png"), upload("3.png")])
+    unknown(message, parts_sent=1)
+
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert (delivery.state, delivery.parts_sent) == (DeliveryState.QUEUED, 2)
+
+
+def test_sending_again_repeats_only_what_may_be_missing(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "Вот", uploads=[upload("1.png"), upload("2.png"), upload("3.png")])
+    unknown(message, parts_sent=1)
+
+    repeat = operations.resend(message_id=message.pk, actor=aigerim)
+
+    assert repeat.resend_of == message
+    assert repeat.text == ""
+    assert [a.file_name for a in repeat.attachments.order_by("position")] == ["2.png", "3.png"]
+    assert repeat.delivery.state == DeliveryState.QUEUED
+    assert message.attachments.count() == 3
+
+
+def test_a_late_success_makes_an_unknown_send_sent(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+    unknown(message)
+
+    operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=1)
+    operations.settle(delivery_id=message.pk, state=DeliveryState.FAILED, parts_sent=0, reason=Reason.REFUSED)
+
+    ticket.refresh_from_db()
+    assert Delivery.objects.get(pk=message.pk).state == DeliveryState.SENT
+    assert ticket.trouble == Trouble.NONE
+
+
+def test_automatic_messages_expire(ticket: Ticket, timur: Customer) -> None:
+    message = operations.say(customer=timur, notice=Notice.RECEIPT, text="Принято", ticket=ticket)
+
+    assert operations.expire_automatic(now=timezone.now() + timedelta(hours=2)) == 1
+
+    assert Delivery.objects.get(pk=message.pk).state == DeliveryState.CANCELLED
+
+
+def test_a_note_reaches_no_customer_and_its_mention_follows(ticket: Ticket, bolat: User, dana: User) -> None:
+    message = operations.note(
+        ticket_id=ticket.pk, actor=bolat, text="@Дана Ким, посмотрите, пожалуйста", client_id=uuid.uuid4()
+    )
+
+    assert not Delivery.objects.filter(message=message).exists()
+    assert TicketReader.objects.get(user=dana).follows
+    assert Ticket.objects.visible_to(dana).filter(pk=ticket.pk).exists()
