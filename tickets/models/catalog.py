@@ -53,5 +53,5 @@ class Tag(models.Model):
 
     @staticmethod
     def normal_form(name: str) -> str:
-        """The one spelling under which a tag is kept. SQLite compares Cyrillic letters by case, so case is folded here."""
+        """The one spelling under which a tag is kept: SQLite folds the case of Latin letters only."""
         return " ".join(name.lower().split())

@@ -195,6 +195,10 @@ class Ticket(models.Model):
         messages: RelatedManager[Message]
         events: RelatedManager["Event"]
         readers: RelatedManager["TicketReader"]
+        # Annotated by `for_rows`.
+        seen_id: int | None
+        unread: int
+        draft_text: str | None
 
     class Meta:
         verbose_name = _("обращение")
