@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib import admin
@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 
 from tickets import access
 
-View = Callable[..., HttpResponseBase]
+AnyView = TypeVar("AnyView", bound=Callable[..., HttpResponseBase])
 
 
 class SupervisorsSite(admin.AdminSite):
@@ -37,7 +37,7 @@ class SupervisorsSite(admin.AdminSite):
             "site_header": _("%(brand)s: старшим смены") % {"brand": settings.BRAND_NAME},
         }
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: AnyView, cacheable: bool = False) -> AnyView:
         """Strangers are sent to sign in; a signed-in person without the right is told so, not asked to sign in."""
         guarded = super().admin_view(view, cacheable)
 
@@ -47,7 +47,7 @@ class SupervisorsSite(admin.AdminSite):
                 raise PermissionDenied
             return guarded(request, *args, **kwargs)
 
-        return admin_page
+        return cast(AnyView, admin_page)
 
     @method_decorator(never_cache)
     @login_not_required

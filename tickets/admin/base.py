@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -30,22 +31,31 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by()[:COUNT_CAP].count())  # type: ignore[union-attr]
+        assert isinstance(self.object_list, QuerySet)
+        return self.object_list.order_by()[:COUNT_CAP].count()
 
     @property
     def is_capped(self) -> bool:
         return self.count == COUNT_CAP
 
 
+class ChosenRowsForm(ActionForm):
+    """Acts reach the chosen rows only: "all of them" could mean a million, unseen."""
+
+    def clean_select_across(self) -> bool:
+        return False
+
+
 class SupervisorAdmin(ModelAdmin):
     """A list and a form for supervisors. Nothing is deleted here: rows that have served are retired."""
 
     paginator = CappedPaginator
+    action_form = ChosenRowsForm
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 50
-    ordering = ("-pk",)
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return access.is_supervisor(request.user)
@@ -68,12 +78,6 @@ class SupervisorAdmin(ModelAdmin):
         if form_field is not None and isinstance(form_field.widget, RelatedFieldWidgetWrapper):
             form_field.widget = form_field.widget.widget
         return form_field
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Acts reach the chosen rows only: "all of them" could mean a million, unseen."""
-        request.POST = request.POST.copy()  # type: ignore[assignment]
-        request.POST["select_across"] = "0"  # type: ignore[index]
-        return super().response_action(request, queryset)
 
 
 class ReadOnlyAdmin(SupervisorAdmin):

@@ -13,7 +13,7 @@ from tickets.models import Tag, Topic
 class RetiringAdmin(SupervisorAdmin):
     """Rows that tickets refer to for ever: taken out of use instead of deleted, and brought back the same way."""
 
-    actions = ("retire", "bring_back")
+    actions: tuple[str, ...] = ("retire", "bring_back")
 
     @admin.action(description=gettext_lazy("Вывести из работы"), permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -51,7 +51,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class PersonAdmin(SupervisorAdmin, UserAdmin):
+class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     """People of the company. Nobody is deleted: who leaves is disabled, and their tickets return to the queue."""
 
     form = PersonForm

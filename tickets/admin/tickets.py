@@ -32,7 +32,7 @@ class AssigneeFilter(admin.SimpleListFilter):
         chosen = self.value()
         if chosen == self.nobody:
             return queryset.filter(assignee__isnull=True)
-        return queryset.filter(assignee=chosen) if chosen and chosen.isdecimal() else queryset
+        return queryset.filter(assignee=int(chosen)) if chosen and chosen.isdecimal() else queryset
 
 
 class AssigneeForm(forms.Form):
