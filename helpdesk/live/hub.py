@@ -29,8 +29,6 @@ RECHECK_EVERY = 60
 #: Seconds to wait before listening to the database again: first, and at most.
 RETRY_FIRST, RETRY_MOST = 0.2, 5.0
 
-#: "From now on you hear everything": ask for what you missed.
-HELLO = b"event: hello\ndata:\n\n"
 #: "The database is silent": what the page shows may be old.
 PAUSE = b"event: pause\ndata:\n\n"
 #: "This stream ends": come back, and be ready to hear that you may not.
@@ -112,7 +110,7 @@ class Hub:
         subscription = Subscription(viewer)
         self._subscriptions.add(subscription)
         if self._listening:
-            subscription.put(HELLO)
+            subscription.put(hello(subscription.viewer))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -185,7 +183,7 @@ class Hub:
         await self.recheck()
         self._listening = True
         for subscription in self._subscriptions:
-            subscription.put(HELLO)
+            subscription.put(hello(subscription.viewer))
 
     def _pause(self) -> None:
         if self._listening:
@@ -210,6 +208,15 @@ class Hub:
     @staticmethod
     async def _ask(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+
+
+def hello(viewer: Viewer) -> bytes:
+    """Tells a page that from now on it hears everything, so that it asks for what it missed.
+
+    It also names the person, so that a page opened before somebody else signed in in the same browser sees that it is
+    not theirs.
+    """
+    return b"event: hello\n" + encode(user=viewer.user_id)
 
 
 def told(change: Change) -> bytes:

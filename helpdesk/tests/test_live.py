@@ -102,7 +102,8 @@ async def listening(app: EventStream, cookie: str) -> Page:
     """A page whose stream has said hello."""
     page = Page(app, cookie)
     assert await page.answer() == 200
-    assert await page.event() == ("hello", None)
+    name, data = await page.event()
+    assert (name, list(data)) == ("hello", ["user"])
     return page
 
 
@@ -483,7 +484,7 @@ class TestHowItLives:
                 page = await listening(app, cookie)
                 breaking.set()
                 assert await page.event() == ("pause", None)
-                assert await page.event() == ("hello", None)
+                assert await page.event() == ("hello", {"user": aigerim.pk})
                 await elsewhere(knock, ticket)
                 assert (await page.event())[1]["ticket"] == ticket.pk
 

@@ -1,0 +1,129 @@
+// One live stream a browser, whatever the number of tabs: over HTTP/1.1 a browser opens six connections to a site and
+// a seventh tab would hang. The tab that holds the lock reads /events and passes on what it hears; when it closes, the
+// lock goes to another. Each tab fires what it hears on <body>:
+//   live:on       from now on nothing is missed: ask for what may have been
+//   live:off      nothing is heard
+//   live:change   {kind, ticket, message, version}
+//   live:out      the session is over; the page is about to leave for the login page
+
+const { user, session, events, login } = document.body.dataset;
+const QUIET = 40_000; // The server proves that it lives every 15 s.
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 15_000;
+
+const tab = crypto.randomUUID?.() ?? String(Math.random());
+const channel = new BroadcastChannel(`helpdesk ${user} ${session}`);
+let isLeader = false;
+let isLive = false;
+let wake = () => {};
+
+const fire = (name, detail) => document.body.dispatchEvent(new CustomEvent(`live:${name}`, { detail }));
+
+function hear({ name, detail }) {
+  if (name === "ask") {
+    // A tab has just opened. To the others "on" again would mean another round of questions.
+    if (isLeader && isLive) channel.postMessage({ name: "on", detail: { to: detail.from } });
+    return;
+  }
+  if (detail?.to && detail.to !== tab) return;
+  if (name === "on") isLive = true;
+  if (name === "off") isLive = false;
+  fire(name, detail);
+  if (name === "out") location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+function tell(name, detail) {
+  channel.postMessage({ name, detail });
+  hear({ name, detail });
+}
+
+channel.onmessage = (message) => hear(message.data);
+
+async function lead() {
+  isLeader = true;
+  for (let failures = 0; ; failures += 1) {
+    try {
+      await listen(() => { failures = 0; });
+    } catch {
+      // No network, no server, silence for too long, or an answer that is no stream: try again.
+    }
+    if (isLive) tell("off");
+    const longest = Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE);
+    // Everybody's stream ends when the server restarts; they must not all come back at once.
+    await pause(longest * (0.5 + Math.random()));
+  }
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => {
+    wake = resolve;
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+addEventListener("online", () => wake());
+document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
+// A page that comes back whole from the browser's memory has heard nothing meanwhile.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+async function listen(onOpen) {
+  const stop = new AbortController();
+  let alarm;
+  const stillThere = () => {
+    clearTimeout(alarm);
+    alarm = setTimeout(() => stop.abort(), QUIET);
+  };
+  try {
+    stillThere();
+    const answer = await fetch(events, { signal: stop.signal, cache: "no-store", headers: { Accept: "text/event-stream" } });
+    if (answer.status === 401 || answer.status === 403) return await leave();
+    if (!answer.ok) throw new Error(answer.status);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      stillThere();
+      const blocks = (text + value).split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) receive(block, onOpen);
+    }
+  } finally {
+    clearTimeout(alarm);
+    stop.abort();
+  }
+}
+
+// One event of https://html.spec.whatwg.org/multipage/server-sent-events.html, as our server writes them: one data line.
+function receive(block, onOpen) {
+  const fields = Object.fromEntries(block.split("\n").map((line) => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  }));
+  const data = fields.data && JSON.parse(fields.data);
+  if (fields.event === "hello") {
+    // Somebody else has signed in here: this page is not theirs.
+    if (String(data.user) !== user) tell("out");
+    onOpen();
+    tell("on");
+  } else if (fields.event === "pause") {
+    tell("off");
+  } else if (data && !fields.event) {
+    tell("change", data);
+  }
+}
+
+function leave() {
+  tell("out");
+  return new Promise(() => {}); // The page is going away.
+}
+
+if (navigator.locks) {
+  channel.postMessage({ name: "ask", detail: { from: tab } });
+  navigator.locks.request(`helpdesk ${user} ${session}`, lead);
+} else {
+  // Browsers offer locks to pages served over HTTPS or from this machine; elsewhere each tab listens for itself.
+  channel.close();
+  channel.postMessage = () => {};
+  lead();
+}
