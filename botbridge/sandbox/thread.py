@@ -1,15 +1,17 @@
 """A sandbox inside a test's own process."""
 
 import asyncio
+import http.client
+import json
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
-from botbridge.sandbox.client import SandboxClient
+from botbridge.sandbox.client import Json, SandboxClient
 from botbridge.sandbox.sandbox import Sandbox
 
 
@@ -41,6 +43,17 @@ class SandboxServer(SandboxClient):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def call(self, method: str, *, seconds: float = 10, **params: Any) -> Json:
+        """One Bot API call as JSON; what came back, refusals too. Raises OSError when the connection fails."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", f"/bot{self.token}/{method}", json.dumps(params), headers)
+            answer: Json = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer
 
     async def _start(self) -> None:
         self._sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand)
