@@ -47,7 +47,7 @@ def retry_file(*, attachment_id: int, actor: User) -> Attachment:
     if ticket_id is None:
         raise NotVisible
     with acting(ticket_id, actor=actor, may=access.can_note) as act:
-        attachment = Attachment.objects.select_for_update(of=("self",)).get(pk=attachment_id)
+        attachment = Attachment.objects.select_for_update().get(pk=attachment_id)
         if attachment.state not in (AttachmentState.FAILED, AttachmentState.GONE):
             raise WrongState
         attachment.state, attachment.reason, attachment.attempts = AttachmentState.PENDING, "", 0
@@ -62,7 +62,7 @@ def _lock(attachment_id: int) -> Attachment:
     attachment = Attachment.objects.select_related("message").get(pk=attachment_id)
     if attachment.message.ticket_id is not None:
         attachment.message.ticket = lock_ticket(attachment.message.ticket_id)
-    locked = Attachment.objects.select_for_update(of=("self",)).get(pk=attachment_id)
+    locked = Attachment.objects.select_for_update().get(pk=attachment_id)
     locked.message = attachment.message
     return locked
 

@@ -120,9 +120,7 @@ def say_solved(act: Act) -> Message:
 
 def cancel_solved_notice(ticket: Ticket) -> bool:
     """Take back the «solved» message while it waits. False when it has already left for the customer."""
-    waiting = Delivery.objects.select_for_update(of=("self",)).filter(
-        message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED
-    )
+    waiting = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED)
     return bool(waiting.update(state=DeliveryState.CANCELLED, reason=Reason.UNDONE, settled_at=timezone.now()))
 
 
@@ -131,7 +129,7 @@ def start_sending(*, delivery_id: int) -> Delivery | None:
     """Claim a delivery for the worker that is about to send it. None when it may not leave any more, or not yet."""
     now = timezone.now()
     delivery = (
-        Delivery.objects.select_for_update(of=("self",))
+        Delivery.objects.select_for_update()
         .filter(pk=delivery_id, state=DeliveryState.QUEUED, due_at__lte=now)
         .exclude(expires_at__lte=now)
         .first()

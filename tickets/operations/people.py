@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import ACTIVE, Change, Presence, Ticket, User
+from tickets.models import ACTIVE, Change, Language, Presence, Theme, Ticket, User
 from tickets.operations.acts import ring
 from tickets.operations.errors import NotAllowed, WrongState
 from tickets.operations.handling import release_to_queue
@@ -19,6 +19,16 @@ def set_presence(*, user: User, presence: Presence) -> None:
     """Say whether this person is at work; signing in and out say it too."""
     user.presence, user.seen_at = presence, timezone.now()
     user.save(update_fields=["presence", "seen_at"])
+
+
+def set_preferences(
+    *, user: User, theme: Theme | None = None, language: Language | None = None, keys: bool | None = None
+) -> None:
+    """What a person chooses for themselves; None leaves a choice as it is."""
+    user.theme = theme or user.theme
+    user.language = language or user.language
+    user.keys = user.keys if keys is None else keys
+    user.save(update_fields=["theme", "language", "keys"])
 
 
 def mark_present(*, user: User) -> None:
@@ -37,7 +47,7 @@ def disable_user(*, actor: User, user: User) -> int:
     _refuse_strangers(actor, user)
     if actor.pk == user.pk:
         raise WrongState(_("Себя отключить нельзя: попросите другого старшего смены."))
-    locked = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+    locked = User.objects.select_for_update().get(pk=user.pk)
     locked.is_active = user.is_active = False
     locked.presence = Presence.OFFLINE
     locked.save(update_fields=["is_active", "presence"])

@@ -15,9 +15,7 @@ def mark_seen(*, ticket_id: int, user: User, message_id: int) -> None:
     if message is None:
         return
     with transaction.atomic():
-        reader, _created = TicketReader.objects.select_for_update(of=("self",)).get_or_create(
-            ticket_id=ticket_id, user=user
-        )
+        reader, _created = TicketReader.objects.select_for_update().get_or_create(ticket_id=ticket_id, user=user)
         if reader.seen_message_id is not None and reader.seen_message_id >= message_id:
             return
         reader.seen_message = message

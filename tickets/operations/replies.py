@@ -204,7 +204,7 @@ def _deciding(
         message.ticket = ticket
         if not may(actor, message):
             raise NotAllowed
-        delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=message_id)
+        delivery = Delivery.objects.select_for_update().get(pk=message_id)
         delivery.message = message
         yield begin(ticket, actor), delivery
 

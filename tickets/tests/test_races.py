@@ -1,0 +1,109 @@
+"""Two people, or one person's two clicks, at the very same moment."""
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import Customer, Delivery, DeliveryState, Message, Team, Ticket, User
+
+AT_ONCE = 6
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """What each act returned, or the refusal it raised; all start together, each on its own connection."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], Any]) -> Any:
+        try:
+            barrier.wait()
+            return act()
+        except operations.Refused as refusal:
+            return refusal
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_one_submit_sent_many_times_at_once_is_one_message(
+    ticket: Ticket, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    client_id = uuid.uuid4()
+
+    sent = at_once(*[lambda: answer(ticket, aigerim, "Да", client_id=client_id)] * AT_ONCE)
+
+    assert len({message.pk for message in sent}) == 1
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_people_asking_for_the_next_ticket_get_two(timur: Customer, team: Team, aigerim: User, bolat: User) -> None:
+    for number in range(AT_ONCE):
+        wrote(timur, f"Вопрос {number}")
+
+    takers = [aigerim, bolat] * (AT_ONCE // 2)
+    taken = at_once(*[lambda user=user: operations.take_next(actor=user) for user in takers])
+
+    assert len({ticket.pk for ticket in taken}) == AT_ONCE
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_free_ticket_taken_by_two_at_once_belongs_to_one(free_ticket: Ticket, aigerim: User, bolat: User) -> None:
+    operations.mark_present(user=aigerim)
+    operations.mark_present(user=bolat)
+    User.objects.update(presence="online")
+
+    outcomes = at_once(
+        *[lambda user=user: operations.take(ticket_id=free_ticket.pk, actor=user) for user in (aigerim, bolat)]
+    )
+
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, operations.NotAllowed)]
+    assert len(refusals) == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_reply_is_either_withdrawn_or_sent_never_both(
+    ticket: Ticket, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    for _round in range(5):
+        message = answer(ticket, aigerim)
+
+        withdrawn, claimed = at_once(
+            lambda message=message: operations.withdraw(message_id=message.pk, actor=aigerim),
+            lambda message=message: operations.start_sending(delivery_id=message.pk),
+        )
+
+        state = Delivery.objects.get(pk=message.pk).state
+        if isinstance(withdrawn, operations.WrongState):
+            assert claimed is not None
+            assert state == DeliveryState.SENDING
+            operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=1)
+        else:
+            assert claimed is None
+            assert state == DeliveryState.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_messages_arriving_while_a_manager_replies_are_never_replied_over(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    seen = ticket.last_message_id
+
+    received, replied = at_once(
+        lambda: wrote(timur, "Уже не нужно", ticket=ticket),
+        lambda: answer(ticket, aigerim, seen=seen),
+    )
+
+    if isinstance(replied, operations.Unseen):
+        assert replied.missed == [received.message]
+    else:
+        assert replied.pk < received.message.pk
