@@ -34,6 +34,7 @@ if test_database_url := os.environ.get("TEST_DATABASE_URL"):
 
 django.setup()
 
+from django.contrib.auth.hashers import PBKDF2PasswordHasher  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402  # models need Django set up
 from django.utils import timezone  # noqa: E402
 
@@ -83,6 +84,19 @@ def media_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("media")
     with override_settings(MEDIA_ROOT=folder):
         yield folder
+
+
+class QuickHasher(PBKDF2PasswordHasher):
+    """A hash made in no time that the site's own hashers, in processes tests start, can still check."""
+
+    iterations = 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Argon2 is slow on purpose, and nearly every test makes people."""
+    with override_settings(PASSWORD_HASHERS=[f"{QuickHasher.__module__}.{QuickHasher.__qualname__}"]):
+        yield
 
 
 @pytest.fixture(scope="session")
