@@ -1,6 +1,7 @@
 """The sandbox put together: one aiohttp application with the Bot API, the chat page and the controls."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Sandbox:
-    """A sandbox on a folder; close it to let the folder go."""
+    """A sandbox on a folder."""
 
     state: State
     token: str
@@ -44,20 +45,19 @@ class Sandbox:
         app.add_routes(Control(state, files, knobs, customers, bot_id).routes())
         return cls(state, token, knobs, app)
 
-    async def start(self, host: str, port: int) -> tuple[web.AppRunner, int]:
-        """Listens; port 0 takes a free one. Returns the runner, to be cleaned up, and the port."""
+    @asynccontextmanager
+    async def serve(self, host: str, port: int) -> AsyncIterator[int]:
+        """Listens, on a free port for 0, gives the port and lets the folder go at the end."""
         # A handler whose client has left is cancelled: an orphaned long poll must not stay behind as a poller.
         runner = web.AppRunner(self.app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound: int = runner.addresses[0][1]
-        return runner, bound
-
-    async def stop(self, runner: web.AppRunner) -> None:
-        self.state.feed.close()
-        await runner.cleanup()
-        self.state.close()
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, host, port).start()
+            yield runner.addresses[0][1]
+        finally:
+            self.state.feed.close()
+            await runner.cleanup()
+            self.state.close()
 
 
 @web.middleware

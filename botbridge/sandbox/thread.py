@@ -6,10 +6,9 @@ import json
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
-
-from aiohttp import web
 
 from botbridge.sandbox.client import Json, SandboxClient
 from botbridge.sandbox.sandbox import Sandbox
@@ -29,8 +28,7 @@ class SandboxServer(SandboxClient):
         self._brand = brand
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
-        self._sandbox: Sandbox
-        self._runner: web.AppRunner
+        self._serving = AsyncExitStack()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -39,7 +37,7 @@ class SandboxServer(SandboxClient):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._sandbox.stop(self._runner))
+        self._run(self._serving.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -56,9 +54,9 @@ class SandboxServer(SandboxClient):
         return answer
 
     async def _start(self) -> None:
-        self._sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand)
-        self.token = self._sandbox.token
-        self._runner, self.port = await self._sandbox.start("127.0.0.1", self.port)
+        sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand)
+        self.token = sandbox.token
+        self.port = await self._serving.enter_async_context(sandbox.serve("127.0.0.1", self.port))
 
     def _run(self, coroutine: Coroutine[None, None, None]) -> None:
         done: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)

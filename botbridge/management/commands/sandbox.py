@@ -42,17 +42,14 @@ class Command(BaseCommand):
             ) from error
 
     async def _serve(self, host: str, port: int, state: Path) -> None:
-        stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         sandbox = Sandbox.open(state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME)
-        runner, bound = await sandbox.start(host, port)
-        address = f"http://{host}:{bound}"
-        self.stdout.write(_("Песочница: %(address)s") % {"address": address})
-        self.stdout.write(f"TELEGRAM_API_URL={address}")
-        self.stdout.write(f"TELEGRAM_BOT_TOKEN={sandbox.token}")
-        self.stdout.flush()
-        try:
+        async with sandbox.serve(host, port) as bound:
+            stopped = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            address = f"http://{host}:{bound}"
+            self.stdout.write(_("Песочница: %(address)s") % {"address": address})
+            self.stdout.write(f"TELEGRAM_API_URL={address}")
+            self.stdout.write(f"TELEGRAM_BOT_TOKEN={sandbox.token}")
+            self.stdout.flush()
             await stopped.wait()
-        finally:
-            await sandbox.stop(runner)

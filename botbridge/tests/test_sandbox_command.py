@@ -1,0 +1,82 @@
+"""manage.py sandbox as its own process: when it refuses to start, and what it remembers of a sudden death."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from botbridge.sandbox.client import CustomerClient, SandboxClient
+from botbridge.sandbox.thread import SandboxServer
+
+
+@contextmanager
+def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], SandboxClient]]:
+    command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--state", str(state)]
+    process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = next(line for line in process.stdout if line.startswith("TELEGRAM_API_URL="))
+        yield process, SandboxClient(address.strip().partition("=")[2])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def development(settings):
+    settings.DEBUG = True
+
+
+def test_it_refuses_to_start_in_production(settings, tmp_path):
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="DEBUG=1"):
+        call_command("sandbox", state=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sandboxes_do_not_share_a_folder(tmp_path):
+    with SandboxServer(tmp_path), pytest.raises(CommandError, match="Другая песочница"):
+        call_command("sandbox", port=0, state=tmp_path)
+
+
+def test_a_taken_port_is_named(tmp_path):
+    with SandboxServer(tmp_path / "one") as sandbox, pytest.raises(CommandError, match=f":{sandbox.port} "):
+        call_command("sandbox", port=sandbox.port, state=tmp_path / "two")
+
+
+def test_a_token_that_is_none_is_named(settings, tmp_path):
+    settings.TELEGRAM_BOT_TOKEN = "nonsense"
+    with pytest.raises(CommandError, match="TELEGRAM_BOT_TOKEN"):
+        call_command("sandbox", port=0, state=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_sandbox_forgets_nothing_it_told(tmp_path):
+    with running(tmp_path) as (process, sandbox):
+        timur = sandbox.customer()
+        for number in range(20):
+            timur.write(str(number))
+        before, log = sandbox.updates(), sandbox.log()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with running(tmp_path) as (_, sandbox):
+        assert sandbox.updates() == before
+        assert sandbox.log() == log
+        message = CustomerClient(sandbox, timur.id).write("on we go")
+        assert message["message_id"] == 21
+        assert sandbox.updates()[-1]["update"]["update_id"] == before[-1]["update"]["update_id"] + 1
+
+
+@pytest.mark.slow
+def test_sigterm_ends_it_at_once_under_an_open_page(tmp_path):
+    with running(tmp_path) as (process, sandbox), urlopen(f"{sandbox.base_url}/sandbox/events") as stream:
+        assert stream.readline() == b":\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
