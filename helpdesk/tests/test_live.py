@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 
@@ -17,7 +16,7 @@ from helpdesk.live import upstream
 from helpdesk.live.hub import Hub
 from helpdesk.live.stream import EventStream
 from tickets import operations
-from tickets.models import MANAGERS, SUPERVISORS, Change, Customer, Team, Ticket, User
+from tickets.models import Change, Team, Ticket, User
 from tickets.operations import acts
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -123,48 +122,10 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, 30))
 
 
-def person(name: str, group: str, *teams: Team) -> User:
-    user = User.objects.create_user(username=name, first_name=name.title(), password="long enough to be one")
-    user.groups.add(Group.objects.get(name=group))
-    user.teams.add(*teams)
-    return user
-
-
 def sign_in(user: User) -> str:
     client = Client()
     client.force_login(user)
     return client.cookies[settings.SESSION_COOKIE_NAME].value
-
-
-@pytest.fixture
-def team() -> Team:
-    return Team.objects.create(name="Доставка")
-
-
-@pytest.fixture
-def strange_team() -> Team:
-    return Team.objects.create(name="Возвраты")
-
-
-@pytest.fixture
-def aigerim(team: Team) -> User:
-    return person("aigerim", MANAGERS, team)
-
-
-@pytest.fixture
-def dana(strange_team: Team) -> User:
-    return person("dana", MANAGERS, strange_team)
-
-
-@pytest.fixture
-def saule() -> User:
-    return person("saule", SUPERVISORS)
-
-
-@pytest.fixture
-def ticket(team: Team, aigerim: User) -> Ticket:
-    timur = Customer.objects.create(telegram_user_id=7, name="Тимур")
-    return Ticket.objects.create(customer=timur, team=team, assignee=aigerim)
 
 
 def knock(ticket: Ticket) -> Change:
@@ -211,12 +172,12 @@ class TestWhoHears:
         run(scenario())
 
     def test_who_lost_the_ticket_hears_that_it_is_gone(
-        self, ticket: Ticket, strange_team: Team, aigerim: User, dana: User, saule: User
+        self, ticket: Ticket, other_team: Team, aigerim: User, dana: User, saule: User
     ) -> None:
         losing, gaining = sign_in(aigerim), sign_in(dana)
 
         def move() -> None:
-            operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=strange_team.pk)
+            operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
 
         async def scenario() -> None:
             async with serving() as app:

@@ -15,7 +15,7 @@ from django.db import connection, connections, transaction
 from django.test import Client
 
 from helpdesk.tests.servers import Gate, database_url, web_server
-from tickets.models import MANAGERS, Change, Customer, Team, Ticket, User
+from tickets.models import MANAGERS, Change, Team, Ticket, User
 from tickets.operations import acts
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -67,16 +67,10 @@ def sign_in(user: User) -> str:
 
 
 @pytest.fixture
-def ticket() -> Ticket:
-    timur = Customer.objects.create(telegram_user_id=7, name="Тимур")
-    return Ticket.objects.create(customer=timur, team=Team.objects.get(is_default=True))
-
-
-@pytest.fixture
-def cookies(ticket: Ticket) -> list[str]:
+def cookies(team: Team) -> list[str]:
     people = [User.objects.create(username=f"manager-{number}") for number in range(PEOPLE)]
     Group.objects.get(name=MANAGERS).user_set.add(*people)
-    ticket.team.members.add(*people)
+    team.members.add(*people)
     return [sign_in(user) for user in people]
 
 
