@@ -6,7 +6,7 @@ happens whole or raises a `Refused`.
 
 from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
 from tickets.operations.catalog import bring_back, make_default_team, retire
-from tickets.operations.clocks import close_resolved, prune_changes, wake_snoozed
+from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
 from tickets.operations.files import attach_file, fail_file, retry_file
 from tickets.operations.handling import (
@@ -48,7 +48,7 @@ from tickets.operations.outgoing import (
     settle,
     start_sending,
 )
-from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_presence
+from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_preferences, set_presence
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.uploads import Upload
@@ -83,6 +83,7 @@ __all__ = [
     "expire_automatic",
     "fail_file",
     "follow",
+    "free_tickets_of_the_gone",
     "hold_stale",
     "identify_customer",
     "language_for",
@@ -112,6 +113,7 @@ __all__ = [
     "say",
     "set_customer_language",
     "set_customer_phone",
+    "set_preferences",
     "set_presence",
     "set_priority",
     "set_topic",

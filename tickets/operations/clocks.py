@@ -8,6 +8,7 @@ from django.utils import timezone
 from tickets.models import REOPEN_WITHIN, Change, Event, Status, Ticket
 from tickets.operations.acts import begin, lock_ticket
 from tickets.operations.conversation import wake
+from tickets.operations.handling import free_ticket_of_the_gone
 
 CHANGES_LIVE = timedelta(hours=1)
 
@@ -46,6 +47,12 @@ def _close(ticket_id: int, now: datetime) -> bool:
     ticket.status, ticket.closed_at = Status.CLOSED, now
     begin(ticket).record(Event.Kind.CLOSED)
     return True
+
+
+def free_tickets_of_the_gone() -> int:
+    """Return to the queue what a disabled person took in the very moment they were disabled."""
+    abandoned = Ticket.objects.active().filter(assignee__is_active=False).values_list("pk", flat=True)
+    return sum(free_ticket_of_the_gone(ticket_id) for ticket_id in list(abandoned))
 
 
 def prune_changes(*, now: datetime | None = None) -> int:

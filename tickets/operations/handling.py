@@ -11,7 +11,7 @@ from tickets import access
 from tickets.models import ACTIVE, Event, Priority, Status, Tag, Team, Ticket, Topic, User
 from tickets.operations.acts import Act, acting, begin, lock_ticket
 from tickets.operations.conversation import put_back_to_work, unanswered_since, wake
-from tickets.operations.errors import Invalid, NotAllowed, WrongState
+from tickets.operations.errors import Invalid, WrongState
 from tickets.operations.outgoing import cancel_solved_notice, say_solved
 
 MAX_SNOOZE = timedelta(days=366)
@@ -230,12 +230,13 @@ def remove_tag(*, ticket_id: int, actor: User, tag_id: int, seen: int | None = N
         return act.ticket
 
 
-def release_to_queue(ticket_id: int, *, actor: User) -> None:
-    """Return one ticket of a person who has left to the queue. The caller has checked the right to do so."""
-    if not access.is_supervisor(actor):
-        raise NotAllowed
-    with transaction.atomic():
-        ticket = lock_ticket(ticket_id)
-        act = begin(ticket, actor)
-        was, ticket.assignee = ticket.assignee_id, None
-        act.record(Event.Kind.UNASSIGNED, was=was)
+@transaction.atomic
+def free_ticket_of_the_gone(ticket_id: int, *, actor: User | None = None) -> bool:
+    """Return a ticket whose responsible person is disabled to the queue; False where that is not so any more."""
+    ticket = lock_ticket(ticket_id)
+    if ticket.assignee is None or ticket.assignee.is_active or not ticket.is_active:
+        return False
+    act = begin(ticket, actor)
+    was, ticket.assignee = ticket.assignee_id, None
+    act.record(Event.Kind.UNASSIGNED, was=was)
+    return True

@@ -10,7 +10,7 @@ from tickets import access
 from tickets.models import ACTIVE, Change, Language, Presence, Theme, Ticket, User
 from tickets.operations.acts import ring
 from tickets.operations.errors import NotAllowed, WrongState
-from tickets.operations.handling import release_to_queue
+from tickets.operations.handling import free_ticket_of_the_gone
 
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -52,10 +52,9 @@ def disable_user(*, actor: User, user: User) -> int:
     locked.presence = Presence.OFFLINE
     locked.save(update_fields=["is_active", "presence"])
     owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
-    for ticket_id in owned:
-        release_to_queue(ticket_id, actor=actor)
+    freed = sum(free_ticket_of_the_gone(ticket_id, actor=actor) for ticket_id in owned)
     revoke(user=locked)
-    return len(owned)
+    return freed
 
 
 def enable_user(*, actor: User, user: User) -> None:

@@ -217,6 +217,16 @@ def test_disabling_a_person_frees_their_tickets_and_ends_their_streams(
     assert not Ticket.objects.visible_to(aigerim).exists()
 
 
+def test_a_ticket_taken_while_its_taker_was_disabled_is_freed(ticket: Ticket, aigerim: User) -> None:
+    assert operations.free_tickets_of_the_gone() == 0
+    User.objects.filter(pk=aigerim.pk).update(is_active=False)
+
+    assert operations.free_tickets_of_the_gone() == 1
+
+    ticket.refresh_from_db()
+    assert ticket.assignee is None
+
+
 def test_reading_moves_forward_and_can_be_taken_back(ticket: Ticket, timur: Customer, aigerim: User) -> None:
     first = ticket.last_message_id
     second = wrote(timur, "И ещё", ticket=ticket).message
