@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from django.core.files.base import ContentFile
 from django.utils import timezone, translation
-from django.utils.translation import gettext
 
+from botbridge import conversation
 from helpdesk.demo.files import photo_of_a_broken_screen, replacement_act
 from helpdesk.demo.staff import Staff
 from helpdesk.demo.story import Story
@@ -46,7 +46,7 @@ def tell_conversations(staff: Staff) -> None:
 def receipt(story: Story, *, ago: timedelta) -> None:
     assert story.ticket is not None
     with translation.override(story.ticket.customer.language):
-        text = gettext("Обращение №{n} принято. Дописывайте сюда же, менеджер увидит всё.").format(n=story.ticket_id)
+        text = conversation.receipt(story.ticket, asks_topic=story.ticket.topic is None)
     story.bot_says(Notice.RECEIPT, text, ago=ago)
 
 

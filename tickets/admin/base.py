@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
+MAX_DIGITS = 18  # of a 64-bit key
+
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts and pages up to a cap: on a big table an exact count costs more than the page."""
@@ -90,6 +92,12 @@ class ReadOnlyAdmin(SupervisorAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def as_number(term: str) -> int | None:
+    """A searched term as a number that fits a key, or None."""
+    digits = term.strip().removeprefix("№")
+    return int(digits) if digits.isdecimal() and len(digits) <= MAX_DIGITS else None
 
 
 def actor(request: HttpRequest) -> User:

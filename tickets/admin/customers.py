@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from tickets import access, operations
-from tickets.admin.base import ReadOnlyAdmin, actor
+from tickets.admin.base import ReadOnlyAdmin, actor, as_number
 from tickets.models import Customer
 
 MOST_FOUND = 200
@@ -26,9 +26,10 @@ def found_customers(term: str) -> QuerySet[Customer]:
 
 
 def _matches(term: str) -> Q:
-    if term.isdecimal():
-        return Q(telegram_user_id=term)
-    name = term.removeprefix("@")
+    number = as_number(term)
+    if number is not None:
+        return Q(telegram_user_id=number)
+    name = term.strip().removeprefix("@")
     # SQLite folds the case of Latin letters only, so a name is also looked for as names are written.
     return Q(name__icontains=name) | Q(name__contains=name.title()) | Q(username__icontains=name)
 
@@ -62,8 +63,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        term = search_term.strip()
-        return (queryset.filter(_matches(term)) if term else queryset), False
+        return (queryset.filter(_matches(search_term)) if search_term.strip() else queryset), False
 
     def get_urls(self) -> list[URLPattern]:
         phone = path(
@@ -89,10 +89,8 @@ class CustomerAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        can_show = (
-            object_id.isdecimal()
-            and Customer.objects.filter(pk=object_id, tickets__isnull=False).exclude(phone="").exists()
-        )
+        with_phone = Customer.objects.filter(pk=as_number(object_id) or 0, tickets__isnull=False).exclude(phone="")
+        can_show = with_phone.exists()
         return super().change_view(request, object_id, form_url, {"can_show_phone": can_show, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("имя"))

@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from tickets import access, operations
-from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor
+from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor, as_number
 from tickets.admin.customers import found_customers
-from tickets.models import Team, Ticket, User
+from tickets.models import Event, Team, Ticket, User
 
 
 class AssigneeFilter(admin.SimpleListFilter):
@@ -32,7 +32,8 @@ class AssigneeFilter(admin.SimpleListFilter):
         chosen = self.value()
         if chosen == self.nobody:
             return queryset.filter(assignee__isnull=True)
-        return queryset.filter(assignee=int(chosen)) if chosen and chosen.isdecimal() else queryset
+        number = as_number(chosen or "")
+        return queryset if number is None else queryset.filter(assignee=number)
 
 
 class AssigneeForm(forms.Form):
@@ -101,19 +102,17 @@ class TicketAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Ticket], search_term: str
     ) -> tuple[QuerySet[Ticket], bool]:
         """By number, or by customer: the few matching customers first, so that their index finds the tickets."""
-        term = search_term.strip().removeprefix("№")
-        if not term:
+        if not search_term.strip():
             return queryset, False
-        of_customers = queryset.filter(customer__in=[customer.pk for customer in found_customers(term)])
-        if not term.isdecimal():
-            return of_customers, False
-        return of_customers | queryset.filter(pk=term), False
+        found = Q(customer__in=[customer.pk for customer in found_customers(search_term)])
+        number = as_number(search_term)
+        return queryset.filter(found if number is None else found | Q(pk=number)), False
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """A ticket's history is its Events, not the admin's own log."""
-        events = Ticket.objects.get(pk=object_id).events.select_related("actor").order_by("-pk")
+        events = Event.objects.filter(ticket=as_number(object_id) or 0).select_related("actor").order_by("-pk")
         page = self.get_paginator(request, events, 100).get_page(request.GET.get("p"))
         return super().history_view(request, object_id, {"events": page, **(extra_context or {})})
 
@@ -208,5 +207,4 @@ class TicketAdmin(ReadOnlyAdmin):
 
 def seen_on_page(request: HttpRequest, ticket: Model) -> int:
     """The last message of the ticket that the confirming page showed; none shown means none seen."""
-    shown = request.POST.get(f"seen-{ticket.pk}", "")
-    return int(shown) if shown.isdecimal() else 0
+    return as_number(request.POST.get(f"seen-{ticket.pk}", "")) or 0
