@@ -14,12 +14,12 @@ RUN pip install --requirement /build/requirements.txt
 WORKDIR /app
 COPY . .
 # Static files need no secret of production; the key lives for this one command.
-RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" LOG_DIR= \
+RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" LOG_DIR="" \
     python manage.py collectstatic --no-input --verbosity 0 \
     && python -m compileall -q helpdesk tickets botbridge
 
 FROM python:3.11-slim-bookworm
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOG_DIR=
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOG_DIR=""
 RUN groupadd --system --gid 10001 helpdesk \
     && useradd --system --uid 10001 --gid helpdesk --home-dir /app --shell /usr/sbin/nologin helpdesk
 COPY --from=build /venv /venv
@@ -27,7 +27,7 @@ COPY --from=build /app /app
 WORKDIR /app
 # Only var is the processes' to write to.
 RUN install --directory --owner=helpdesk --group=helpdesk var var/media
-USER helpdesk
+USER 10001:10001
 VOLUME /app/var/media
 EXPOSE 8000
 # For the web role; bot and jobs answer no HTTP: give them "python manage.py healthcheck" instead.
