@@ -4,12 +4,13 @@ import sys
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError, call_command, get_commands
+from django.core.management import BaseCommand, CommandError, call_command
 
 from botbridge.sandbox.state import State, StateInUse
 from helpdesk.supervisor import Child, Supervisor
@@ -57,14 +58,15 @@ class Command(BaseCommand):
             self.child("jobs", [*MANAGE, "runjobs"]),
         ]
         self.say("Starting; Ctrl+C ends everything")
-        Supervisor(children, servers).run(each_tick=once_open(host, port, lambda: self.say("\n".join(addresses))))
+        announce = partial(self.say, "\n".join(["", *addresses, ""]))
+        Supervisor(children, servers).run(each_tick=once_open(host, port, announce))
         self.say("Everything has ended")
 
     def prepare_database(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         if not settings.DEBUG:
             call_command("collectstatic", interactive=False, verbosity=0)
-        elif "demo" in get_commands() and not get_user_model().objects.exists():
+        elif not get_user_model().objects.exists():
             call_command("demo")
 
     def set_public_url(self, port: int) -> str:
