@@ -1,23 +1,43 @@
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from tickets import operations
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor
 from tickets.models import Delivery, DeliveryState, Lane
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+IN_TROUBLE = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The states a person must decide on; the others are not listed at all."""
+
+    title = gettext_lazy("состояние")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> "list[tuple[str, StrOrPromise]]":
+        return [(state.value, state.label) for state in IN_TROUBLE]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return queryset.filter(state=self.value()) if self.value() in IN_TROUBLE else queryset
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     """Managers' replies whose fate a person must decide. Everything else about deliveries stands on the ticket."""
 
-    list_display = ("message_id", "reply", "ticket", "customer", "author", "state", "reason", "queued_at")
+    list_display = ("reply", "ticket", "customer", "author", "state", "reason", "queued_at")
     list_select_related = ("message__ticket", "message__author", "customer")
-    list_filter = ("state", "reason")
+    list_filter = (StateFilter, "reason")
     actions = ("release", "mark_arrived", "resend")
     fields = (
         "ticket",
@@ -34,8 +54,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        in_trouble = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
-        return Delivery.objects.filter(lane=Lane.REPLY, state__in=in_trouble, decision="").order_by("-pk")
+        return Delivery.objects.filter(lane=Lane.REPLY, state__in=IN_TROUBLE, decision="").order_by("-pk")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = {"title": gettext("Ответы, которые ждут решения")}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("ответ"))
     def reply(self, delivery: Delivery) -> str:

@@ -23,20 +23,27 @@ from tickets.passwords import new_password
 # The two groups come with the first migration; renaming or adding one would change nobody's rights.
 admin.site.unregister(Group)
 
+RIGHTS = {MANAGERS: gettext_lazy("Менеджер"), SUPERVISORS: gettext_lazy("Старший смены")}
+
+
+class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, obj: Group) -> str:
+        return str(RIGHTS[obj.name])
+
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     """Rights by group and team. A person without a group could not enter, so one is asked for."""
 
-    groups = forms.ModelMultipleChoiceField(
-        queryset=Group.objects.filter(name__in=[MANAGERS, SUPERVISORS]),
+    groups = RightsField(
+        queryset=Group.objects.filter(name__in=RIGHTS),
         widget=forms.CheckboxSelectMultiple,
-        label=gettext_lazy("права"),
+        label=gettext_lazy("Кто"),
     )
     teams = forms.ModelMultipleChoiceField(
         queryset=Team.objects.filter(retired_at__isnull=True),
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        label=gettext_lazy("команды"),
+        label=gettext_lazy("Команды"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,7 +64,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     form = PersonForm
     add_form = PersonForm
     add_form_template = None
-    list_display = ("username", "display_name", "rights", "membership", "is_active", "presence", "last_login")
+    list_display = ("username", "display_name", "rights", "membership", "works", "presence", "last_login")
     list_filter = ("is_active", "groups", "teams")
     search_fields = ("username", "first_name", "last_name", "public_name")
     ordering = ("username",)
@@ -69,14 +76,14 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     )
     person_fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "public_name", "email", "language")}),
-        (gettext_lazy("Права"), {"fields": ("groups", "teams", "is_active", "password_page")}),
+        (gettext_lazy("Права"), {"fields": ("groups", "teams", "works", "password_page")}),
         (gettext_lazy("Работа"), {"fields": ("presence", "seen_at", "last_login", "date_joined")}),
     )
     seen_fieldsets = (
-        (None, {"fields": ("username", "display_name", "rights", "membership", "is_active")}),
+        (None, {"fields": ("username", "display_name", "rights", "membership", "works")}),
         (gettext_lazy("Работа"), {"fields": ("presence", "seen_at", "last_login", "date_joined")}),
     )
-    read_only = ("is_active", "presence", "seen_at", "last_login", "date_joined", "password_page")
+    read_only = ("works", "presence", "seen_at", "last_login", "date_joined", "password_page")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return User.objects.prefetch_related("groups", "teams").order_by("username")
@@ -137,9 +144,13 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     def display_name(self, person: User) -> str:
         return person.display_name
 
-    @admin.display(description=gettext_lazy("права"))
+    @admin.display(description=gettext_lazy("работает"), boolean=True)
+    def works(self, person: User) -> bool:
+        return person.is_active
+
+    @admin.display(description=gettext_lazy("кто"))
     def rights(self, person: User) -> str:
-        return ", ".join(group.name for group in person.groups.all())
+        return ", ".join(str(RIGHTS.get(group.name, group.name)) for group in person.groups.all())
 
     @admin.display(description=gettext_lazy("команды"))
     def membership(self, person: User) -> str:
@@ -169,7 +180,10 @@ def time_zones() -> list[tuple[str, str]]:
 
 
 class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
-    time_zone = forms.ChoiceField(choices=time_zones, label=gettext_lazy("часовой пояс"), initial="Asia/Almaty")
+    time_zone = forms.ChoiceField(choices=time_zones, label=gettext_lazy("Часовой пояс"), initial="Asia/Almaty")
+
+    class Meta:
+        widgets = {"members": forms.CheckboxSelectMultiple}
 
 
 @admin.register(Team)
@@ -181,7 +195,6 @@ class TeamAdmin(RetiringAdmin):
     ordering = ("name",)
     fields = ("name", "is_strict", "time_zone", "members", "is_default", "retired_at")
     readonly_fields = ("is_default", "retired_at")
-    filter_horizontal = ("members",)
     actions = (*RetiringAdmin.actions, "make_default")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -15,6 +16,8 @@ from tickets import access, operations
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor, as_number
 from tickets.admin.customers import found_customers
 from tickets.models import Event, Team, Ticket, User
+
+QUESTION_LENGTH = 70
 
 
 class AssigneeFilter(admin.SimpleListFilter):
@@ -60,15 +63,12 @@ class TicketAdmin(ReadOnlyAdmin):
         "question",
         "customer",
         "shown_status",
-        "team",
         "assignee",
-        "topic",
-        "priority",
+        "team",
         "waiting_since",
-        "last_message_at",
         "trouble",
     )
-    list_select_related = ("customer", "team", "assignee", "topic")
+    list_select_related = ("customer", "team", "assignee")
     list_filter = ("status", "trouble", "team", AssigneeFilter, "topic", "priority", "created_at")
     # Names the box; what it finds is decided by get_search_results.
     search_fields = ("pk",)
@@ -122,7 +122,7 @@ class TicketAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("о чём"))
     def question(self, ticket: Ticket) -> str:
-        return ticket.subject or ticket.last_preview
+        return Truncator(ticket.subject or ticket.last_preview).chars(QUESTION_LENGTH)
 
     @admin.display(description=gettext_lazy("статус"), ordering="status")
     def shown_status(self, ticket: Ticket) -> str:
