@@ -104,6 +104,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "tickets.context.desk",
+                "tickets.context.desk",
             ],
         },
     },
@@ -132,6 +133,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "tickets.views.entry.locked_out"
 AXES_LOCKOUT_CALLABLE = "tickets.views.entry.locked_out"
 
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.

@@ -1,0 +1,177 @@
+"""What people send from the desk, turned into the operations' arguments. Rules of the domain live in the operations."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib.auth import authenticate
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tickets.models import Language, Presence, Priority, Theme, User, View
+from tickets.operations import Then, Upload
+
+MORNING = time(9)
+
+
+class SignInForm(forms.Form):
+    """A login and a password. Unknown, wrong and disabled accounts are told alike."""
+
+    username = forms.CharField(max_length=150)
+    password = forms.CharField(strip=False, max_length=4096)
+    remember = forms.BooleanField(required=False)
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.user: User | None = None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            user = authenticate(self.request, username=cleaned["username"], password=cleaned["password"])
+            self.user = user if isinstance(user, User) else None
+        if self.user is None:
+            raise forms.ValidationError(_("Логин или пароль не подошли. Проверьте раскладку и попробуйте ещё раз."))
+        return cleaned
+
+
+class ManyFiles(forms.FileField):
+    """Any number of files under one name; how many and how big they may be, the operation says."""
+
+    widget = type("ManyFilesInput", (forms.ClearableFileInput,), {"allow_multiple_selected": True})
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        return [file for file in data or [] if isinstance(file, UploadedFile)]
+
+
+class SnoozeForm(forms.Form):
+    """Until when a ticket is put away: in an hour, tomorrow morning, or at a moment of the team's clock."""
+
+    until = forms.ChoiceField(choices=[("hour", ""), ("tomorrow", ""), ("moment", "")])
+    moment = forms.CharField(required=False)
+
+    def __init__(self, zone: ZoneInfo, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        cleaned["snooze_until"] = moment_of(cleaned.get("until", ""), cleaned.get("moment", ""), self.zone)
+        if cleaned["snooze_until"] is None:
+            raise forms.ValidationError(_("Выберите время в будущем, не дальше года."))
+        return cleaned
+
+
+def moment_of(choice: str, moment: str, zone: ZoneInfo) -> datetime | None:
+    """The moment a person chose, on the clock `zone`; None where it is none."""
+    now = timezone.localtime(timezone.now(), zone)
+    match choice:
+        case "hour":
+            return now + timedelta(hours=1)
+        case "tomorrow":
+            return datetime.combine(now.date() + timedelta(days=1), MORNING, zone)
+    try:
+        return datetime.fromisoformat(moment).replace(tzinfo=zone)
+    except ValueError:
+        return None
+
+
+class WriteForm(forms.Form):
+    """A reply or a note from the composer.
+
+    `seen` is the last message on the page; «Всё равно отправить» says by `confirm` that the missed ones are read.
+    `then` is one of the operation's choices; for «отложить» the moment follows a colon.
+    """
+
+    text = forms.CharField(required=False, strip=False)
+    files = ManyFiles(required=False)
+    client_id = forms.UUIDField()
+    seen = forms.IntegerField(min_value=0)
+    confirm = forms.IntegerField(min_value=0, required=False)
+    quote = forms.IntegerField(min_value=1, required=False)
+    then = forms.CharField(required=False)
+    moment = forms.CharField(required=False)
+
+    def __init__(self, zone: ZoneInfo, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+
+    @property
+    def uploads(self) -> list[Upload]:
+        return [Upload(name=file.name or "", file=file) for file in self.cleaned_data["files"]]
+
+    @property
+    def note_values(self) -> dict[str, Any]:
+        """The arguments of `operations.note`."""
+        cleaned = self.cleaned_data
+        return {"text": cleaned["text"], "uploads": self.uploads, "client_id": cleaned["client_id"]}
+
+    @property
+    def reply_values(self) -> dict[str, Any]:
+        """The arguments of `operations.reply`."""
+        cleaned = self.cleaned_data
+        name, _separator, choice = cleaned["then"].partition(":")
+        then = Then(name) if name in Then.values else Then.WAIT
+        return {
+            **self.note_values,
+            "seen": max(cleaned["seen"], cleaned["confirm"] or 0),
+            "quote_id": cleaned["quote"],
+            "then": then,
+            "snooze_until": moment_of(choice, cleaned["moment"], self.zone) if then == Then.SNOOZE else None,
+        }
+
+
+class SeenForm(forms.Form):
+    """The last message the actor had on the page."""
+
+    seen = forms.IntegerField(min_value=0)
+
+
+class AssignForm(SeenForm):
+    """A colleague's id, or nothing for the queue."""
+
+    assignee = forms.IntegerField(required=False)
+
+
+class TopicForm(SeenForm):
+    """A topic's id, or nothing for none."""
+
+    topic = forms.IntegerField(required=False)
+
+
+class PriorityForm(SeenForm):
+    priority = forms.TypedChoiceField(choices=Priority.choices, coerce=lambda value: Priority(int(value)))
+
+
+class TagForm(SeenForm):
+    """A tag to put on by its name, or one to take off by its id."""
+
+    name = forms.CharField(required=False, max_length=100)
+    remove = forms.IntegerField(required=False)
+
+
+class DraftForm(forms.Form):
+    text = forms.CharField(required=False, strip=False, max_length=20_000)
+    is_note = forms.BooleanField(required=False)
+    quote = forms.IntegerField(required=False)
+
+
+class ProfileForm(forms.Form):
+    """The profile menu changes one thing at a time; what is absent stays."""
+
+    theme = forms.ChoiceField(choices=Theme.choices, required=False)
+    language = forms.ChoiceField(choices=Language.choices, required=False)
+    presence = forms.ChoiceField(choices=Presence.choices, required=False)
+    keys = forms.ChoiceField(choices=[("on", ""), ("off", "")], required=False)
+
+
+class ViewForm(forms.Form):
+    """Which of the queue's views, and where in it. Anything unknown means the beginning of the person's own."""
+
+    view = forms.ChoiceField(choices=View.choices, required=False)
+    after = forms.CharField(required=False)
+    v = forms.CharField(required=False)

@@ -1,0 +1,550 @@
+"""A ticket's conversation as the lines its page shows: days, bubbles, notes, the bot's sentences and history.
+
+Order is the message's id. A line of history stands after the message it followed; an album is one bubble.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from tickets.files import INLINE_TYPES
+from tickets.models import (
+    Attachment,
+    AttachmentState,
+    ContentType,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Event,
+    Message,
+    MessageRevision,
+    Priority,
+    Reason,
+    Sender,
+    Tag,
+    Team,
+    Ticket,
+    Topic,
+    User,
+)
+from tickets.pages import wording
+from tickets.rendering import render_text
+
+PAGE = 50
+EVENTS_PER_PAGE = 200
+GROUP_WITHIN = timedelta(minutes=10)
+
+# What a person wants to read between messages; the rest of history is for the admin's eyes.
+SHOWN_EVENTS = (
+    Event.Kind.OPENED,
+    Event.Kind.TAKEN,
+    Event.Kind.ASSIGNED,
+    Event.Kind.UNASSIGNED,
+    Event.Kind.MOVED,
+    Event.Kind.RESOLVED,
+    Event.Kind.UNDONE,
+    Event.Kind.REOPENED,
+    Event.Kind.CLOSED,
+    Event.Kind.SNOOZED,
+    Event.Kind.WOKEN,
+    Event.Kind.TOPIC,
+    Event.Kind.PRIORITY,
+    Event.Kind.TAGGED,
+    Event.Kind.UNTAGGED,
+    Event.Kind.STOPPED,
+    Event.Kind.RETURNED,
+)
+
+ICONS = {
+    ContentType.PHOTO: "i-image",
+    ContentType.VIDEO: "i-play",
+    ContentType.VIDEO_NOTE: "i-play",
+    ContentType.ANIMATION: "i-image",
+    ContentType.VOICE: "i-mic",
+    ContentType.AUDIO: "i-mic",
+    ContentType.CONTACT: "i-phone",
+}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A heading over the messages of one day."""
+
+    heading: str
+    day: str
+    kind: str = "day"
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The line above what this person has not read yet."""
+
+    kind: str = "fresh"
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One line of history in words. `subject` is what it is about, `actor` who did it."""
+
+    event: Event
+    text: str
+    subject: str
+    actor: str
+    kind: str = "event"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is known of a message's way to the customer: an icon with its meaning in words."""
+
+    icon: str
+    label: str
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The message a bubble answers."""
+
+    message_id: int
+    name: str
+    text: str
+
+
+@dataclass
+class FilePart:
+    """A file as a bubble shows it."""
+
+    attachment: Attachment
+
+    @property
+    def is_ready(self) -> bool:
+        return self.attachment.state == AttachmentState.READY
+
+    @property
+    def is_loading(self) -> bool:
+        return self.attachment.state in (AttachmentState.PENDING, AttachmentState.FETCHING)
+
+    @property
+    def can_be_retried(self) -> bool:
+        return self.attachment.state in (AttachmentState.FAILED, AttachmentState.GONE)
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no file, in words."""
+        return self.attachment.reason or self.attachment.get_state_display()
+
+    @property
+    def shown_as(self) -> str:
+        """The element a file becomes: image, video, audio or card. Only a type sniffed from the bytes is played."""
+        media_type = self.attachment.sniffed_type
+        if not self.is_ready or media_type not in INLINE_TYPES or self.attachment.kind == ContentType.DOCUMENT:
+            return "card"
+        return media_type.partition("/")[0]
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether this file takes a picture's place in an album, loaded or not."""
+        return self.shown_as in ("image", "video")
+
+    @property
+    def name(self) -> str:
+        return self.attachment.file_name or self.attachment.get_kind_display()
+
+    @property
+    def icon(self) -> str:
+        return ICONS.get(ContentType(self.attachment.kind), "i-file") if self.attachment.kind else "i-file"
+
+
+@dataclass
+class Bubble:
+    """One message, or the several messages of one album, as the log shows it."""
+
+    messages: list[Message]
+    reader: User
+    customer_name: str
+    may_decide: bool
+    first: bool = True
+    kind: str = "message"
+    editing: bool = False
+
+    @property
+    def message(self) -> Message:
+        return self.messages[0]
+
+    @property
+    def last_id(self) -> int:
+        return self.messages[-1].pk
+
+    @property
+    def other_ids(self) -> list[int]:
+        """Ids of the album's other messages, so that links to them find their place."""
+        return [message.pk for message in self.messages[1:]]
+
+    @property
+    def is_out(self) -> bool:
+        return self.message.is_from_us
+
+    @property
+    def by(self) -> str:
+        """Whose reply this is, where it is not the reader's own."""
+        author = self.message.author
+        if self.message.sender == Sender.SYSTEM:
+            return _("Бот")
+        return author.display_name if author is not None and author.pk != self.reader.pk else ""
+
+    @cached_property
+    def html(self) -> SafeString:
+        texts = [message for message in self.messages if message.text]
+        return render_text(texts[0].text, texts[0].entities) if texts else SafeString("")
+
+    @cached_property
+    def more_html(self) -> list[SafeString]:
+        """The captions of an album's other messages: rare, but never hidden."""
+        texts = [message for message in self.messages if message.text]
+        return [render_text(message.text, message.entities) for message in texts[1:]]
+
+    @cached_property
+    def files(self) -> list[FilePart]:
+        return [FilePart(attachment) for message in self.messages for attachment in _in_order(message)]
+
+    @property
+    def pictures(self) -> list[FilePart]:
+        return [part for part in self.files if part.is_picture]
+
+    @property
+    def other_files(self) -> list[FilePart]:
+        return [part for part in self.files if not part.is_picture]
+
+    @property
+    def named_kind(self) -> str:
+        """The kind in words, for a message that has neither words nor a file to show."""
+        if self.message.content_type == ContentType.TEXT or self.files:
+            return ""
+        return self.message.content_label
+
+    @property
+    def icon(self) -> str:
+        kinds = {kind.value: name for kind, name in ICONS.items()}
+        return kinds.get(self.message.content_type, "i-file")
+
+    @property
+    def edited(self) -> str:
+        """What the message said before its last edit, or an empty string; `edited_at` tells whether there was one."""
+        return getattr(self.message, "former_text", None) or ""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return getattr(self.message, "delivery", None)
+
+    @property
+    def state(self) -> str:
+        """The state that colours the bubble and asks for a decision; empty where there is nothing to decide."""
+        delivery = self.delivery
+        return delivery.state if delivery is not None and delivery.needs_decision else ""
+
+    @property
+    def trouble(self) -> str:
+        """What happened to the delivery, in a sentence."""
+        delivery = self.delivery
+        if delivery is None or not delivery.needs_decision:
+            return ""
+        if delivery.state == DeliveryState.FAILED and delivery.reason:
+            return Reason(delivery.reason).label
+        return DeliveryState(delivery.state).label
+
+    @property
+    def mark(self) -> Mark | None:
+        return mark_of(self.delivery) if self.delivery is not None else None
+
+    @property
+    def can_be_changed(self) -> bool:
+        """Whether this person may still edit or withdraw these words."""
+        return self.may_decide and self.delivery is not None and self.delivery.can_be_changed
+
+    @property
+    def resent(self) -> bool:
+        """Whether this message repeats one whose fate Telegram did not tell."""
+        return self.message.resend_of_id is not None
+
+    @cached_property
+    def quote(self) -> Quote | None:
+        quoted = self.message.quote
+        if quoted is None:
+            return None
+        return Quote(quoted.pk, self._name_of(quoted), self.message.quote_text or quoted.preview)
+
+    def _name_of(self, message: Message) -> str:
+        match message.sender:
+            case Sender.CLIENT:
+                return self.customer_name
+            case Sender.SYSTEM:
+                return _("Бот")
+        if message.author_id == self.reader.pk:
+            return _("Вы")
+        return message.author.display_name if message.author is not None else ""
+
+
+def mark_of(delivery: Delivery) -> Mark | None:
+    """One tick, and only with Telegram's word for it; a clock while the message waits."""
+    label = DeliveryState(delivery.state).label
+    match delivery.state:
+        case DeliveryState.SENT:
+            return Mark("i-tick", label)
+        case DeliveryState.QUEUED | DeliveryState.SENDING | DeliveryState.HELD:
+            return Mark("i-clock", label, pending=True)
+        case DeliveryState.CANCELLED:
+            return Mark("i-x", label, pending=True)
+        case DeliveryState.UNKNOWN if delivery.decision == Decision.ARRIVED:
+            return Mark("i-tick", Decision.ARRIVED.label)
+        case DeliveryState.UNKNOWN if delivery.decision == Decision.RESENT:
+            return Mark("i-retry", Decision.RESENT.label, pending=True)
+    return Mark("i-alert", label, pending=True)
+
+
+Line = Day | Fresh | HistoryLine | Bubble
+
+
+@dataclass
+class Conversation:
+    """A stretch of a ticket's conversation, oldest line first."""
+
+    lines: list[Line]
+    messages: list[Message] = field(default_factory=list)
+    last_event_id: int = 0
+    older_than: int | None = None
+
+    @property
+    def last_message_id(self) -> int:
+        return self.messages[-1].pk if self.messages else 0
+
+    @property
+    def files(self) -> list[FilePart]:
+        """The pictures and documents of this stretch, the latest first, for the panel."""
+        parts = [FilePart(attachment) for message in self.messages for attachment in _in_order(message)]
+        return [part for part in reversed(parts) if part.is_ready]
+
+
+@dataclass
+class Reading:
+    """Who reads which ticket, and from where on it is new to them."""
+
+    ticket: Ticket
+    reader: User
+    may_decide: bool
+    seen_id: int | None = None
+    editing_id: int | None = None
+    now: datetime = field(default_factory=timezone.now)
+
+    def latest(self, before: int | None = None) -> Conversation:
+        """The last page of the conversation, or the page before message `before`."""
+        messages = messages_of(self.ticket)
+        if before is not None:
+            messages = messages.filter(pk__lt=before)
+        newest_first = list(messages.order_by("-pk")[: PAGE + 1])
+        has_older = len(newest_first) > PAGE
+        found = newest_first[::-1]
+        previous = found.pop(0) if has_older else None
+        events = self._events(found, before=before, from_start=not has_older)
+        older_than = found[0].pk if has_older else None
+        return self._conversation(found, events, previous=previous, older_than=older_than, opens_page=True)
+
+    def after(self, message_id: int, event_id: int | None = None) -> Conversation:
+        """What came after a message and, where the page names its last line of history, after that line."""
+        found = list(messages_of(self.ticket).filter(pk__gte=message_id).order_by("pk")[: PAGE * 4])
+        previous = found.pop(0) if found and found[0].pk == message_id else None
+        newer = Q(after_message__gt=message_id)
+        if event_id is not None:
+            newer |= Q(after_message=message_id, pk__gt=event_id) | Q(after_message__isnull=True, pk__gt=event_id)
+        events = list(events_of(self.ticket).filter(newer)[:EVENTS_PER_PAGE])
+        return self._conversation(found, events, previous=previous)
+
+    def bubble(self, message_id: int) -> Bubble | None:
+        """One message's bubble, whole albums included; None where the ticket has no such message."""
+        message = messages_of(self.ticket).filter(pk=message_id).first()
+        if message is None:
+            return None
+        around = [message]
+        if message.media_group_id:
+            around = list(messages_of(self.ticket).filter(media_group_id=message.media_group_id).order_by("pk"))
+        previous = messages_of(self.ticket).filter(pk__lt=around[0].pk).order_by("-pk").first()
+        return self._bubble(around, previous)
+
+    def _events(self, found: Sequence[Message], *, before: int | None, from_start: bool) -> list[Event]:
+        events = events_of(self.ticket)
+        if before is not None:
+            events = events.filter(after_message__lt=before)
+        if not from_start and found:
+            events = events.filter(after_message__gte=found[0].pk)
+        return list(events.order_by("-pk")[:EVENTS_PER_PAGE])[::-1]
+
+    def _conversation(
+        self,
+        found: list[Message],
+        events: list[Event],
+        *,
+        previous: Message | None,
+        older_than: int | None = None,
+        opens_page: bool = False,
+    ) -> Conversation:
+        lines = list(self._lines(found, events, previous, heading_first=opens_page))
+        last_event_id = max((event.pk for event in events), default=0)
+        return Conversation(lines, found, last_event_id, older_than)
+
+    def _lines(
+        self, found: Sequence[Message], events: Sequence[Event], previous: Message | None, *, heading_first: bool
+    ) -> Iterable[Line]:
+        waiting = list(events)
+        ids = [message.pk for message in found]
+        yield from (self._history(event) for event in _taken(waiting, until=ids[0] - 1 if ids else None))
+        fresh_from = self._fresh_from(found)
+        day = None if heading_first or previous is None else _day(previous)
+        for album in _albums(found):
+            if _day(album[0]) != day:
+                day = _day(album[0])
+                yield Day(wording.day_heading(day, self.now), day.isoformat())
+                previous = None
+            yield from (self._history(event) for event in _taken(waiting, opened_by=album[0].pk))
+            if album[0].pk == fresh_from:
+                yield Fresh()
+                previous = None
+            yield self._bubble(album, previous)
+            followed = [self._history(event) for event in _taken(waiting, until=album[-1].pk)]
+            yield from followed
+            previous = None if followed else album[-1]
+        yield from (self._history(event) for event in waiting)
+
+    def _bubble(self, album: list[Message], previous: Message | None) -> Bubble:
+        message = album[0]
+        kinds = {Sender.NOTE: "note", Sender.SYSTEM: "said"}
+        return Bubble(
+            album,
+            self.reader,
+            self.ticket.customer.display_name,
+            self.may_decide,
+            first=previous is None or not _continues(previous, message),
+            kind=kinds.get(Sender(message.sender), "message"),
+            editing=message.pk == self.editing_id,
+        )
+
+    def _fresh_from(self, found: Sequence[Message]) -> int | None:
+        """The first message of others this person has not seen, if anything before it has been."""
+        if self.seen_id is None:
+            return None
+        unseen = (
+            message.pk
+            for message in found
+            if message.pk > self.seen_id and message.sender != Sender.SYSTEM and message.author_id != self.reader.pk
+        )
+        return next(unseen, None)
+
+    def _history(self, event: Event) -> HistoryLine:
+        text, subject = _in_words(event, self.now)
+        actor = event.actor.display_name if event.actor is not None else ""
+        return HistoryLine(event, text, subject, actor)
+
+
+def messages_of(ticket: Ticket) -> "QuerySet[Message]":
+    """A ticket's messages with all a bubble shows, in two queries whatever their number."""
+    former = MessageRevision.objects.filter(message=OuterRef("pk")).order_by("-pk").values("text")[:1]
+    return (
+        ticket.messages.select_related("author", "quote", "quote__author", "delivery")
+        .prefetch_related("attachments")
+        .annotate(former_text=Subquery(former))
+    )
+
+
+def events_of(ticket: Ticket) -> "QuerySet[Event]":
+    """A ticket's history with the names it speaks of: its data holds ids only."""
+
+    def named(model: Any, key: str, column: str) -> Subquery:
+        return Subquery(model.objects.filter(pk=Cast(OuterRef(key), BigIntegerField())).values(column)[:1])
+
+    return (
+        ticket.events.filter(kind__in=SHOWN_EVENTS)
+        .select_related("actor")
+        .annotate(assignee_key=KT("data__to"), topic_key=KT("data__topic"))
+        .annotate(tag_key=KT("data__tag"), team_key=KT("data__team"))
+        .annotate(
+            assignee_first=named(User, "assignee_key", "first_name"),
+            assignee_last=named(User, "assignee_key", "last_name"),
+            assignee_login=named(User, "assignee_key", "username"),
+            topic_name=named(Topic, "topic_key", "name"),
+            topic_name_kk=named(Topic, "topic_key", "name_kk"),
+            topic_name_en=named(Topic, "topic_key", "name_en"),
+            tag_name=named(Tag, "tag_key", "name"),
+            team_name=named(Team, "team_key", "name"),
+        )
+        .order_by("pk")
+    )
+
+
+def _in_words(event: Event, now: datetime) -> tuple[str, str]:
+    """What happened, and whom or what it concerns."""
+    row: Any = event
+    match event.kind:
+        case Event.Kind.OPENED:
+            topic = _topic_of(row)
+            return (_("Обращение из Telegram, тема"), topic) if topic else (_("Обращение из Telegram"), "")
+        case Event.Kind.SNOOZED:
+            until = parse_datetime(str(event.data.get("until", "")))
+            return (_("Отложено, вернётся:"), wording.moment_in_words(until, now)) if until else (_("Отложено"), "")
+    headings = {
+        Event.Kind.ASSIGNED: (_("Ответственный:"), _assignee_of(row)),
+        Event.Kind.MOVED: (_("Команда:"), row.team_name or ""),
+        Event.Kind.TOPIC: (_("Тема:"), _topic_of(row) or _("нет")),
+        Event.Kind.PRIORITY: (_("Приоритет:"), str(dict(Priority.choices).get(event.data.get("priority"), ""))),
+        Event.Kind.TAGGED: (_("Метка:"), row.tag_name or ""),
+        Event.Kind.UNTAGGED: (_("Метка снята:"), row.tag_name or ""),
+    }
+    return headings.get(Event.Kind(event.kind), (event.get_kind_display(), ""))
+
+
+def _topic_of(row: Any) -> str:
+    return Topic(name=row.topic_name or "", name_kk=row.topic_name_kk or "", name_en=row.topic_name_en or "").label()
+
+
+def _assignee_of(row: Any) -> str:
+    return f"{row.assignee_first or ''} {row.assignee_last or ''}".strip() or row.assignee_login or ""
+
+
+def _in_order(message: Message) -> list[Attachment]:
+    return sorted(message.attachments.all(), key=lambda attachment: (attachment.position, attachment.pk))
+
+
+def _day(message: Message) -> Any:
+    return timezone.localtime(message.sent_at).date()
+
+
+def _albums(messages: Sequence[Message]) -> Iterable[list[Message]]:
+    """The messages one by one, those of one album together."""
+    for _key, album in groupby(messages, key=lambda message: message.media_group_id or message.pk):
+        yield list(album)
+
+
+def _continues(previous: Message, message: Message) -> bool:
+    """Whether a message joins the bubble above it: the same voice within ten minutes."""
+    same_voice = (previous.sender, previous.author_id) == (message.sender, message.author_id)
+    return same_voice and message.sent_at - previous.sent_at < GROUP_WITHIN
+
+
+def _taken(waiting: list[Event], *, until: int | None = None, opened_by: int | None = None) -> list[Event]:
+    """Remove from `waiting` and return the events of messages up to `until`, or the one the first message caused."""
+    if opened_by is not None:
+        taken = [e for e in waiting if e.kind == Event.Kind.OPENED and e.after_message_id == opened_by]
+    else:
+        taken = [e for e in waiting if until is not None and (e.after_message_id or 0) <= until]
+    for event in taken:
+        waiting.remove(event)
+    return taken

@@ -1,0 +1,247 @@
+"""The queue: four views with counts, those who wait for us first, then the rest, a page at a time."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from django.db.models import IntegerField, Q, QuerySet, Subquery
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from tickets.models import COUNT_CAP, ContentType, Priority, Sender, Ticket, Trouble, User, View
+from tickets.pages import wording
+from tickets.pages.conversation import ICONS
+
+PAGE = 50
+
+
+class CappedCount(Subquery):
+    """The number of rows of a sliced queryset as one column: four counts cost one query and never scan a table."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) capped)"
+    output_field = IntegerField()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of the queue's views and how many tickets it holds."""
+
+    view: View
+    count: int
+    is_current: bool
+
+    @property
+    def count_label(self) -> str:
+        return f"{COUNT_CAP - 1}+" if self.count >= COUNT_CAP else str(self.count)
+
+
+@dataclass
+class Row:
+    """A ticket in the queue, as one person sees it."""
+
+    ticket: Ticket
+    reader: User
+    now: datetime
+    is_current: bool = False
+
+    @property
+    def unread(self) -> int:
+        return int(getattr(self.ticket, "unread", 0))
+
+    @property
+    def unread_label(self) -> str:
+        return ngettext("%(n)s новое сообщение", "%(n)s новых сообщений", self.unread) % {"n": self.unread}
+
+    @property
+    def draft(self) -> str:
+        return (getattr(self.ticket, "draft_text", None) or "").strip()
+
+    @property
+    def waiting(self) -> str:
+        return wording.waiting(self.ticket.waiting_since, self.now) if self.ticket.waiting_since else ""
+
+    @property
+    def waiting_time(self) -> str:
+        since = self.ticket.waiting_since
+        return wording.short_duration((self.now - since).total_seconds()) if since else ""
+
+    @property
+    def when(self) -> str:
+        with timezone.override(ZoneInfo(self.ticket.team.time_zone)):
+            if self.ticket.snoozed_until is not None:
+                return _("до %(time)s") % {"time": wording.moment_in_words(self.ticket.snoozed_until, self.now)}
+            return wording.short_moment(self.ticket.last_message_at, self.now)
+
+    @property
+    def prefix(self) -> str:
+        """Whose words the row repeats, where they are not the customer's."""
+        match self.ticket.last_sender:
+            case Sender.MANAGER:
+                return _("Вы:") if self._last_is_mine else _("Ответ:")
+            case Sender.NOTE:
+                return _("Заметка:")
+            case Sender.SYSTEM:
+                return _("Бот:")
+        return ""
+
+    @property
+    def _last_is_mine(self) -> bool:
+        return self.ticket.last_message is not None and self.ticket.last_message.author_id == self.reader.pk
+
+    @property
+    def icon(self) -> str:
+        kinds = {kind.value: name for kind, name in ICONS.items()}
+        fallback = "" if self.ticket.last_content_type in ("", ContentType.TEXT) else "i-file"
+        return kinds.get(self.ticket.last_content_type, fallback)
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.ticket.priority >= Priority.HIGH
+
+    @property
+    def trouble(self) -> str:
+        return Trouble(self.ticket.trouble).label if self.ticket.trouble else ""
+
+    @property
+    def is_failed(self) -> bool:
+        return self.ticket.trouble == Trouble.FAILED
+
+    @property
+    def is_held(self) -> bool:
+        return self.ticket.trouble == Trouble.HELD
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page of the queue ended: the group, its sort key and the ticket."""
+
+    resting: bool
+    moment: datetime
+    ticket_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The cursor `text` names, or None: a page number from outside is only a wish."""
+        group, _, rest = text.partition("-")
+        moment, _, ticket_id = rest.partition("-")
+        try:
+            when = datetime.fromtimestamp(int(moment) / 1_000_000, tz=UTC)
+            return cls(group == "r", when, int(ticket_id))
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    def __str__(self) -> str:
+        whole = round(self.moment.timestamp() * 1_000_000)
+        return f"{'r' if self.resting else 'w'}-{whole}-{self.ticket_id}"
+
+
+@dataclass
+class Queue:
+    """One page of one view."""
+
+    view: View
+    tabs: list[Tab]
+    waiting: list[Row] = field(default_factory=list)
+    resting: list[Row] = field(default_factory=list)
+    next_cursor: Cursor | None = None
+    waiting_count: int = 0
+    is_first_page: bool = True
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever anything this page shows does, but for the passing of time."""
+        shown = [
+            (row.ticket.pk, row.ticket.version, row.unread, row.draft, row.ticket.last_message_at)
+            for row in (*self.waiting, *self.resting)
+        ]
+        counts = [(tab.view.value, tab.count) for tab in self.tabs]
+        return sha256(repr((self.view.value, counts, shown)).encode()).hexdigest()[:16]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.is_first_page and not self.waiting and not self.resting
+
+    @property
+    def free_count(self) -> int:
+        return next((tab.count for tab in self.tabs if tab.view == View.FREE), 0)
+
+    @property
+    def count_of_mine(self) -> int:
+        return next((tab.count for tab in self.tabs if tab.view == View.MINE), 0)
+
+    @property
+    def longest(self) -> Row | None:
+        """The row whose customer waits longest."""
+        return self.waiting[0] if self.waiting else None
+
+
+def read_queue(
+    user: User, *, view: View, cursor: Cursor | None = None, current_id: int | None = None, with_counts: bool = True
+) -> Queue:
+    """A page of `view` for `user`: the counts in one query, the rows in two, whatever the size of the table."""
+    now = timezone.now()
+    visible = Ticket.objects.visible_to(user)
+    in_view = visible.in_view(view, user)
+    counts = _counts(visible, view, user) if with_counts else {}
+    tabs = [Tab(each, counts.get(each.value, 0), each == view) for each in View]
+    waiting: list[Ticket] = []
+    if cursor is None or not cursor.resting:
+        waiting = list(_rows(_after_waiting(in_view.waiting_for_us(), cursor), user)[: PAGE + 1])
+    resting: list[Ticket] = []
+    if len(waiting) <= PAGE:
+        resting = list(_rows(_after_resting(in_view.resting(), cursor), user)[: PAGE + 1 - len(waiting)])
+    shown = (waiting + resting)[:PAGE]
+    more = len(waiting) + len(resting) > PAGE
+    rows = {ticket.pk: Row(ticket, user, now, ticket.pk == current_id) for ticket in shown}
+    return Queue(
+        view,
+        tabs,
+        [rows[ticket.pk] for ticket in waiting if ticket.pk in rows],
+        [rows[ticket.pk] for ticket in resting if ticket.pk in rows],
+        _cursor_at(shown[-1]) if more else None,
+        counts.get("waiting", 0),
+        cursor is None,
+    )
+
+
+def read_row(user: User, ticket_id: int, *, current_id: int | None = None) -> Row | None:
+    """One ticket as a row of the queue, or None where `user` does not see it."""
+    ticket = _rows(Ticket.objects.visible_to(user).filter(pk=ticket_id), user).first()
+    return Row(ticket, user, timezone.now(), ticket.pk == current_id) if ticket is not None else None
+
+
+def _rows(tickets: Any, user: User) -> "QuerySet[Ticket]":
+    found: QuerySet[Ticket] = tickets.for_rows(user).select_related("team", "last_message")
+    return found
+
+
+def _counts(visible: Any, current: View, user: User) -> dict[str, int]:
+    def capped(tickets: "QuerySet[Ticket]") -> CappedCount:
+        return CappedCount(tickets.order_by().values("pk")[:COUNT_CAP])
+
+    counts = {each.value: capped(visible.in_view(each, user)) for each in View}
+    counts["waiting"] = capped(visible.in_view(current, user).filter(waiting_since__isnull=False))
+    return dict(User.objects.filter(pk=user.pk).values(**counts).get())
+
+
+def _after_waiting(tickets: "QuerySet[Ticket]", cursor: Cursor | None) -> "QuerySet[Ticket]":
+    if cursor is None:
+        return tickets
+    later = Q(waiting_since__gt=cursor.moment) | Q(waiting_since=cursor.moment, pk__gt=cursor.ticket_id)
+    return tickets.filter(waiting_since__gte=cursor.moment).filter(later)
+
+
+def _after_resting(tickets: "QuerySet[Ticket]", cursor: Cursor | None) -> "QuerySet[Ticket]":
+    if cursor is None or not cursor.resting:
+        return tickets
+    earlier = Q(last_message_at__lt=cursor.moment) | Q(last_message_at=cursor.moment, pk__lt=cursor.ticket_id)
+    return tickets.filter(last_message_at__lte=cursor.moment).filter(earlier)
+
+
+def _cursor_at(ticket: Ticket) -> Cursor:
+    resting = ticket.waiting_since is None
+    return Cursor(resting, ticket.waiting_since or ticket.last_message_at, ticket.pk)

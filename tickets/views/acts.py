@@ -1,0 +1,157 @@
+"""What a manager does with a ticket: answer, note, take, hand over, solve, put away, sort."""
+
+from http import HTTPStatus
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from tickets import operations
+from tickets.forms import AssignForm, DraftForm, PriorityForm, SeenForm, SnoozeForm, TagForm, TopicForm, WriteForm
+from tickets.models import Ticket
+from tickets.operations import Then
+from tickets.pages.ticket import TicketPage
+from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid
+
+
+@act_on_ticket
+def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    """The composer's one door: the mode says whether the customer or only the team reads it."""
+    form = WriteForm(TicketPage(ticket, request.user).zone, request.POST, request.FILES)
+    valid(form)
+    if request.POST.get("kind") == "note":
+        operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
+        return _written(request, ticket)
+    values = form.reply_values
+    operations.reply(ticket_id=ticket.pk, actor=request.user, **values)
+    solved = values["then"] == Then.RESOLVE
+    return _written(request, ticket, toast=_solved(ticket) if solved else "", undo=solved)
+
+
+@act_on_ticket
+def note(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    form = WriteForm(TicketPage(ticket, request.user).zone, request.POST, request.FILES)
+    valid(form)
+    operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
+    return _written(request, ticket)
+
+
+def _written(request: DeskRequest, ticket: Ticket, *, toast: str = "", undo: bool = False) -> HttpResponse:
+    operations.save_draft(ticket_id=ticket.pk, user=request.user, text="")
+    return changed(request, ticket, toast=toast, undo=undo)
+
+
+@act_on_ticket
+def take(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.take(ticket_id=ticket.pk, actor=request.user, seen=seen)
+    return changed(request, ticket, toast=_("Обращение №%(n)s теперь ваше") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def assign(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    chosen = valid(AssignForm(request.POST))
+    operations.assign(ticket_id=ticket.pk, actor=request.user, assignee_id=chosen["assignee"], seen=chosen["seen"])
+    returned = chosen["assignee"] is None
+    toast = _("Обращение №%(n)s возвращено в очередь") if returned else _("Обращение №%(n)s передано")
+    return changed(request, ticket, toast=toast % {"n": ticket.pk})
+
+
+@act_on_ticket
+def resolve(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.resolve(ticket_id=ticket.pk, actor=request.user, seen=seen)
+    return changed(request, ticket, toast=_solved(ticket), undo=True)
+
+
+def _solved(ticket: Ticket) -> str:
+    return _("Обращение №%(n)s решено") % {"n": ticket.pk}
+
+
+@act_on_ticket
+def undo(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    operations.undo_resolve(ticket_id=ticket.pk, actor=request.user)
+    return changed(request, ticket, toast=_("Обращение №%(n)s снова в работе") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def reopen(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.reopen(ticket_id=ticket.pk, actor=request.user, seen=seen)
+    return changed(request, ticket, toast=_("Обращение №%(n)s снова в работе") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def snooze(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    page = TicketPage(ticket, request.user)
+    seen = valid(SeenForm(request.POST))["seen"]
+    until = valid(SnoozeForm(page.zone, request.POST))["snooze_until"]
+    operations.snooze(ticket_id=ticket.pk, actor=request.user, until=until, seen=seen)
+    return changed(request, ticket, toast=_("Обращение №%(n)s отложено") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def unsnooze(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    operations.unsnooze(ticket_id=ticket.pk, actor=request.user)
+    return changed(request, ticket, toast=_("Обращение №%(n)s снова в очереди") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def set_topic(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    chosen = valid(TopicForm(request.POST))
+    operations.set_topic(ticket_id=ticket.pk, actor=request.user, topic_id=chosen["topic"], seen=chosen["seen"])
+    return changed(request, ticket)
+
+
+@act_on_ticket
+def set_priority(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    chosen = valid(PriorityForm(request.POST))
+    operations.set_priority(ticket_id=ticket.pk, actor=request.user, priority=chosen["priority"], seen=chosen["seen"])
+    return changed(request, ticket)
+
+
+@act_on_ticket
+def change_tags(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    chosen = valid(TagForm(request.POST))
+    common = {"ticket_id": ticket.pk, "actor": request.user, "seen": chosen["seen"]}
+    if chosen["remove"] is not None:
+        operations.remove_tag(tag_id=chosen["remove"], **common)
+    else:
+        operations.add_tag(name=chosen["name"], **common)
+    return changed(request, ticket)
+
+
+@act_on_ticket
+def mark_seen(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=seen)
+    if request.htmx or request.headers.get("X-Requested-With"):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return changed(request, ticket)
+
+
+@act_on_ticket
+def mark_unread(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    operations.mark_unread(ticket_id=ticket.pk, user=request.user)
+    return changed(request, ticket, toast=_("Обращение №%(n)s снова непрочитанное") % {"n": ticket.pk})
+
+
+@act_on_ticket
+def save_draft(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    draft = valid(DraftForm(request.POST))
+    operations.save_draft(
+        ticket_id=ticket.pk,
+        user=request.user,
+        text=draft["text"],
+        is_note=draft["is_note"],
+        quote_id=draft["quote"],
+    )
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+@act_on_ticket
+def reveal_phone(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    """The whole number, once, in the answer itself: it is in no page that could be opened again."""
+    phone = operations.reveal_phone(ticket_id=ticket.pk, actor=request.user)
+    template = "tickets/_phone.html" if request.htmx else "tickets/phone.html"
+    return render(request, template, {"phone": phone, "page": TicketPage(ticket, request.user)})

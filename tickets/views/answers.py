@@ -1,0 +1,150 @@
+"""How the desk answers: whole pages, fragments, and a refusal in words with nothing lost."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.middleware import HtmxDetails
+
+from tickets.models import Ticket, User, View
+from tickets.operations import AnotherText, Invalid, NotVisible, Refused
+from tickets.pages.conversation import Conversation
+from tickets.pages.queue import read_queue, read_row
+from tickets.pages.ticket import TicketPage, ticket_for_page
+
+P = ParamSpec("P")
+
+
+class DeskRequest(HttpRequest):
+    """A request past the door: somebody is signed in, and it may come from htmx."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+TicketView = Callable[Concatenate[DeskRequest, Ticket, P], HttpResponse]
+
+
+def find_ticket(request: DeskRequest, ticket_id: int) -> Ticket:
+    """The ticket, if this person sees it.
+
+    :raises Http404: absent and hidden are told alike.
+    """
+    ticket = ticket_for_page(request.user, ticket_id)
+    if ticket is None:
+        raise Http404(NotVisible.message)
+    return ticket
+
+
+def act_on_ticket(view: TicketView[P]) -> Callable[Concatenate[DeskRequest, int, P], HttpResponse]:
+    """A POST that acts on one visible ticket. A refusal becomes its answer; the text typed comes back with it."""
+
+    @require_POST
+    @wraps(view)
+    def act(request: DeskRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        ticket = find_ticket(request, ticket_id)
+        try:
+            return view(request, ticket, *args, **kwargs)
+        except NotVisible as hidden:
+            raise Http404(hidden.message) from hidden
+        except Refused as refusal:
+            return refused(request, ticket, refusal)
+
+    return act
+
+
+def valid(form: forms.Form) -> dict[str, Any]:
+    """What the form holds.
+
+    :raises Invalid: with the first thing wrong in it.
+    """
+    if form.is_valid():
+        return form.cleaned_data
+    field, errors = next(iter(form.errors.items()))
+    raise Invalid(field, errors[0])
+
+
+def ticket_answer(request: DeskRequest, page: TicketPage, status: int = HTTPStatus.OK) -> HttpResponse:
+    """The ticket's page, or only its sheet where the rest already stands in the browser."""
+    with timezone.override(page.zone):
+        if wants_fragment(request):
+            return render(request, "tickets/_sheet.html", {"page": page, "view": view_of(request)}, status=status)
+        queue = read_queue(request.user, view=view_of(request), current_id=page.ticket.pk)
+        return render(request, "tickets/ticket.html", {"page": page, "queue": queue, "view": queue.view}, status=status)
+
+
+def changed(
+    request: DeskRequest, ticket: Ticket, *, toast: str = "", undo: bool = False, message_id: int | None = None
+) -> HttpResponse:
+    """What an act changed: fragments for htmx (the bubble of `message_id` among them), the page again otherwise."""
+    fresh = ticket_for_page(request.user, ticket.pk)
+    if toast and (fresh is None or not request.htmx):
+        messages.success(request, toast)
+    if fresh is None:
+        return gone_to_queue(request)
+    if not request.htmx:
+        return redirect("tickets:ticket", ticket.pk)
+    page = TicketPage(fresh, request.user)
+    with timezone.override(page.zone):
+        context = {
+            "page": page,
+            "view": view_of(request),
+            "new": new_lines(request, page),
+            "bubble": page.reading.bubble(message_id) if message_id is not None else None,
+            "row": read_row(request.user, ticket.pk, current_id=ticket.pk),
+            "toast": toast,
+            "undo": undo,
+        }
+        return render(request, "tickets/_changed.html", context)
+
+
+def new_lines(request: DeskRequest, page: TicketPage) -> Conversation | None:
+    """The lines of the conversation the browser has not yet: it says where its own end."""
+    after, event = request.POST.get("after", ""), request.POST.get("event", "")
+    if not after.isdecimal():
+        return None
+    return page.reading.after(int(after), int(event) if event.isdecimal() else None)
+
+
+def gone_to_queue(request: DeskRequest) -> HttpResponse:
+    """The ticket went out of this person's sight by their own act: back to the queue."""
+    if request.htmx:
+        return HttpResponseClientRedirect(reverse("tickets:queue"))
+    return redirect("tickets:queue")
+
+
+def refused(request: DeskRequest, ticket: Ticket, refusal: Refused) -> HttpResponse:
+    """A refusal in words, above the composer, with everything typed still in it."""
+    submitted = {**request.POST.dict(), "had_files": bool(request.FILES)}
+    page = TicketPage(ticket, request.user, refusal=refusal, submitted=submitted)
+    if not request.htmx:
+        return ticket_answer(request, page, status=refusal.status)
+    with timezone.override(page.zone):
+        context = {
+            "page": page,
+            "refusal": refusal,
+            "new": new_lines(request, page),
+            "fresh_client_id": isinstance(refusal, AnotherText),
+        }
+        answer = render(request, "tickets/_refused.html", context, status=refusal.status)
+    return reswap(retarget(answer, "#guard"), "innerHTML")
+
+
+def wants_fragment(request: DeskRequest) -> bool:
+    """Whether htmx asks for a part of the page. Going back in history asks for the whole."""
+    return bool(request.htmx) and not request.htmx.history_restore_request and request.htmx.request_type != "full"
+
+
+def view_of(request: DeskRequest) -> View:
+    """The queue's view this page stands in; the person's own tickets unless the address says another."""
+    wished = request.GET.get("view", "")
+    return View(wished) if wished in View.values else View.MINE

@@ -1,0 +1,106 @@
+"""The door: signing in and out, and what a person chooses for themselves."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from tickets import operations
+from tickets.forms import ProfileForm, SignInForm
+from tickets.models import Presence, User
+from tickets.views.answers import DeskRequest
+
+REMEMBERED = timedelta(days=14)
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: DeskRequest) -> HttpResponse:
+    if request.method == "POST":
+        form = SignInForm(request, request.POST)
+        if form.is_valid() and form.user is not None:
+            return _signed_in(request, form.user, remember=form.cleaned_data["remember"])
+    elif request.user.is_authenticated:
+        return redirect(_next_page(request))
+    else:
+        form = SignInForm(request)
+    context = {"form": form, "next": request.GET.get("next", ""), "expired": bool(request.htmx)}
+    if request.htmx:  # the session ended under an open page: what stands in its composer must stay there
+        answer = render(request, "tickets/_signed_out.html", context, status=HTTPStatus.UNAUTHORIZED)
+        answer["HX-Retarget"], answer["HX-Reswap"] = "#guard", "innerHTML"
+        return answer
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    return render(request, "tickets/login.html", context, status=status)
+
+
+def _signed_in(request: DeskRequest, user: User, *, remember: bool) -> HttpResponse:
+    login(request, user)
+    request.session.set_expiry(REMEMBERED if remember else 0)
+    operations.set_presence(user=user, presence=Presence.ONLINE)
+    answer = redirect(_next_page(request))
+    if user.language:
+        _speak(answer, user.language)
+    return answer
+
+
+def _next_page(request: HttpRequest) -> str:
+    wished = request.POST.get("next") or request.GET.get("next") or ""
+    own = url_has_allowed_host_and_scheme(wished, {request.get_host()}, require_https=request.is_secure())
+    return wished if own else settings.LOGIN_REDIRECT_URL
+
+
+def locked_out(request: HttpRequest, _original: HttpResponse | None, _credentials: dict[str, Any]) -> HttpResponse:
+    """Too many failed attempts from this address for this login (django-axes asks for this answer)."""
+    answer = render(request, "tickets/locked.html", status=HTTPStatus.TOO_MANY_REQUESTS)
+    answer["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME.total_seconds()))
+    return answer
+
+
+@require_POST
+def sign_out(request: DeskRequest) -> HttpResponse:
+    operations.set_presence(user=request.user, presence=Presence.OFFLINE)
+    logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@require_POST
+def profile(request: DeskRequest) -> HttpResponse:
+    """Theme, language, presence or keys, whichever the menu sent."""
+    form = ProfileForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(_("Такой настройки нет."), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    chosen = form.cleaned_data
+    if chosen["presence"]:
+        operations.set_presence(user=request.user, presence=chosen["presence"])
+    operations.set_preferences(
+        user=request.user,
+        theme=chosen["theme"] or None,
+        language=chosen["language"] or None,
+        keys=chosen["keys"] == "on" if chosen["keys"] else None,
+    )
+    answer = redirect(_next_page(request))
+    if chosen["language"]:
+        _speak(answer, chosen["language"])
+    return answer
+
+
+def _speak(answer: HttpResponse, language: str) -> None:
+    answer.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+    )
