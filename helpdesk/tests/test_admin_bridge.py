@@ -1,0 +1,89 @@
+"""What a supervisor sees of the bridge: updates, parked ones to try again, and the calls made to Telegram."""
+
+import pytest
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from botbridge.models import OutboundCall, Update
+from tickets.models import DeliveryState, Lane, User
+
+pytestmark = pytest.mark.django_db
+
+UPDATES = reverse("admin:botbridge_update_changelist")
+CALLS = reverse("admin:botbridge_outboundcall_changelist")
+
+
+@pytest.fixture
+def room(client: Client, saule: User) -> Client:
+    client.force_login(saule)
+    return client
+
+
+def update(number: int, state: Update.State, chat_id: int | None = 700_001) -> Update:
+    return Update.objects.create(
+        bot_id=7,
+        update_id=number,
+        digest=str(number),
+        raw="{}",
+        chat_id=chat_id,
+        state=state,
+        attempts=5,
+        reason="Boom",
+    )
+
+
+def retry(browser: Client, *rows: Model) -> str:
+    data = {"action": "retry", "_selected_action": [row.pk for row in rows]}
+    return str(browser.post(UPDATES, data, follow=True).content.decode())
+
+
+def test_a_parked_update_is_handled_again(room: Client) -> None:
+    parked = update(1, Update.State.PARKED)
+    assert "Поставлено в очередь: 1" in retry(room, parked)
+    parked.refresh_from_db()
+    assert (parked.state, parked.attempts, parked.reason) == (Update.State.STORED, 0, "")
+
+
+def test_only_parked_updates_of_a_chat_are_handled_again(room: Client) -> None:
+    handled, nowhere = update(1, Update.State.HANDLED), update(2, Update.State.PARKED, chat_id=None)
+    page = retry(room, handled, nowhere)
+    assert "обрабатывается только отложенное" in page
+    assert "Не разобрать, из какого это чата" in page
+    assert not Update.objects.filter(state=Update.State.STORED).exists()
+
+
+def test_updates_are_found_by_chat_and_state(room: Client) -> None:
+    update(101, Update.State.PARKED)
+    update(202, Update.State.HANDLED, chat_id=700_002)
+    found = room.get(UPDATES, {"q": "700002"}).content.decode()
+    assert ">202<" in found
+    assert ">101<" not in found
+    assert ">101<" in room.get(UPDATES, {"state__exact": "parked"}).content.decode()
+    assert ">101<" not in room.get(UPDATES, {"q": "Boom"}).content.decode()
+
+
+def test_an_update_is_read_as_it_came_and_not_changed(room: Client) -> None:
+    row = update(1, Update.State.PARKED)
+    page = reverse("admin:botbridge_update_change", args=[row.pk])
+    assert "Boom" in room.get(page).content.decode()
+    assert room.post(page, {"raw": "{}"}).status_code == 403
+    assert room.get(reverse("admin:botbridge_update_add")).status_code == 403
+    assert room.post(reverse("admin:botbridge_update_delete", args=[row.pk])).status_code == 403
+
+
+def test_calls_are_read_only(room: Client) -> None:
+    call = OutboundCall.objects.create(
+        bot_id=7,
+        chat_id=700_001,
+        method="sendMessage",
+        payload={"text": "Здравствуйте"},
+        lane=Lane.REPLY,
+        state=DeliveryState.FAILED,
+        error="Bad Request: message is too long",
+    )
+    assert "message is too long" in room.get(CALLS, {"q": "700001"}).content.decode()
+    page = reverse("admin:botbridge_outboundcall_change", args=[call.pk])
+    assert "Здравствуйте" in room.get(page).content.decode()
+    assert room.post(page, {"state": "queued"}).status_code == 403
+    assert room.get(CALLS, {"q": "нет такого"}).status_code == 200
