@@ -33,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@touch $@
 
 run: $(VENV)/.run
-	exec $(BIN)/python manage.py serve
+	exec $(BIN)/python manage.py serve $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
