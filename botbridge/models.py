@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets.models import Attachment, Customer, Delivery, DeliveryState, Language, Lane, Message, Ticket
+from tickets.models import Attachment, Customer, Delivery, DeliveryState, Lane, Language, Message, Ticket
 
 MAX_REASON = 500
 

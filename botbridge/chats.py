@@ -1,0 +1,355 @@
+"""One customer's chat within one update's transaction: their words into the domain, the bot's words back.
+
+Everything here runs on the thread that holds the transaction, with the chat's row locked by the inbox.
+"""
+
+from typing import Any, Self
+
+from aiogram import types
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone, translation
+
+from botbridge import calls, conversation
+from botbridge.incoming import (
+    MAX_DOWNLOAD_MB,
+    NOTHING_TO_OPEN,
+    OPENED,
+    SERVICE,
+    as_time,
+    file_of,
+    incoming,
+    is_too_big,
+    kind_of,
+    words_of,
+)
+from botbridge.models import ChatSession, TelegramFile, TelegramMessage
+from tickets import operations
+from tickets.models import (
+    ACTIVE,
+    REOPEN_WITHIN,
+    ContentType,
+    Customer,
+    Lane,
+    Language,
+    Message,
+    Notice,
+    Status,
+    Ticket,
+    Topic,
+)
+from tickets.models.tickets import TicketQuerySet
+from tickets.operations import Received, WrongState
+
+#: How many tickets /my lists.
+LISTED = 10
+#: Albums whose later parts may still come.
+ALBUMS_REMEMBERED = 3
+
+
+class Chat:
+    """What a handler may do for the customer it hears."""
+
+    def __init__(self, session: ChatSession, customer: Customer, first_name: str) -> None:
+        self.session = session
+        self.customer = customer
+        self.first_name = first_name
+
+    @classmethod
+    def open(cls, session: ChatSession, user: types.User) -> Self:
+        """The chat of a person who wrote or pressed something just now."""
+        customer = operations.identify_customer(
+            telegram_user_id=user.id,
+            name=user.full_name,
+            username=user.username or "",
+            language_code=user.language_code or "",
+        )
+        if session.customer_id != customer.pk:
+            session.customer = customer
+            session.save(update_fields=["customer"])
+        if customer.stopped_bot_at is not None:
+            operations.customer_returned(customer=customer)
+        return cls(session, customer, user.first_name)
+
+    # What the bot says.
+
+    def say(self, notice: Notice, text: str, *, ticket: Ticket | None = None, lane: Lane = Lane.ANSWER) -> Message:
+        return operations.say(customer=self.customer, notice=notice, text=text, ticket=ticket, lane=lane)
+
+    def greet(self) -> None:
+        with self.speaking():
+            text = conversation.greeting(
+                first_name=self.first_name, brand=settings.BRAND_NAME, has_topics=topics_offered().exists()
+            )
+        self.say(Notice.START, text)
+
+    def help(self) -> None:
+        with self.speaking():
+            text = conversation.help_text(brand=settings.BRAND_NAME)
+        self.say(Notice.HELP, text)
+
+    def ask_language(self) -> None:
+        with self.speaking():
+            text = conversation.choose_language()
+        self.say(Notice.LANGUAGE, text)
+
+    def set_language(self, language: Language) -> None:
+        operations.set_customer_language(customer=self.customer, language=language)
+        with self.speaking():
+            text = conversation.language_chosen()
+        self.say(Notice.OTHER, text)
+
+    def speaking(self) -> Any:
+        """The customer's language, for a `with` around the script's functions."""
+        return translation.override(self.customer.language)
+
+    # What the customer writes.
+
+    def receive(self, message: types.Message, *, as_new: bool = False, topic: Topic | None = None) -> None:
+        """Store a message, whatever the bot was waiting for, and say what has to be said about it.
+
+        `as_new`: the customer said that it is a new question. `topic`: chosen before the question.
+        """
+        if self._known(message.message_id) is not None:
+            return
+        if kind_of(message) in SERVICE and not self._has_work():
+            return
+        quote = self._quoted(message)
+        received = operations.receive(
+            customer=self.customer,
+            incoming=incoming(message, quote=quote),
+            ticket=self._ticket_for(message, quote, as_new=as_new),
+            topic=topic,
+        )
+        self._remember(message, received)
+        self._take_phone(message)
+        self._confirm(received)
+        self._warn(message)
+
+    def revise(self, message: types.Message) -> bool:
+        """Take over an edit. False when the bot has never seen the message."""
+        known = self._known(message.message_id)
+        if known is None:
+            return False
+        text, entities = words_of(message)
+        edited_at = as_time(message.edit_date) if message.edit_date else timezone.now()
+        operations.revise(message=known, text=text, entities=entities, edited_at=edited_at)
+        return True
+
+    def _known(self, telegram_id: int) -> Message | None:
+        row = (
+            TelegramMessage.objects.filter(
+                bot_id=self.session.bot_id, chat_id=self.session.chat_id, telegram_id=telegram_id
+            )
+            .select_related("message__ticket")
+            .first()
+        )
+        return row.message if row is not None else None
+
+    def _quoted(self, message: types.Message) -> Message | None:
+        return self._known(message.reply_to_message.message_id) if message.reply_to_message is not None else None
+
+    def _ticket_for(self, message: types.Message, quote: Message | None, *, as_new: bool) -> Ticket | None:
+        """The ticket a message belongs to: of its album, of what it quotes, the current one, any active one."""
+        album = next(
+            (item for item in self.session.pending_media if item["media_group_id"] == message.media_group_id), None
+        )
+        if album is not None:
+            return self.ticket(album["ticket"])
+        if quote is not None and quote.ticket is not None:
+            return quote.ticket
+        return None if as_new else self.current_ticket()
+
+    def _remember(self, message: types.Message, received: Received) -> None:
+        session = self.session
+        TelegramMessage.objects.create(
+            bot_id=session.bot_id,
+            chat_id=session.chat_id,
+            telegram_id=message.message_id,
+            message=received.message,
+        )
+        file = file_of(message)
+        if file is not None:
+            attachment = received.message.attachments.get()
+            TelegramFile.objects.create(bot_id=session.bot_id, attachment=attachment, file_id=file.file_id)
+        if message.media_group_id:
+            album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
+            others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]
+            session.pending_media = [*others, album][-ALBUMS_REMEMBERED:]
+        session.current_ticket = received.ticket
+        session.save(update_fields=["pending_media", "current_ticket"])
+
+    def _take_phone(self, message: types.Message) -> None:
+        """Keep the customer's own number; anybody's contact can be shared, so Telegram must say whose it is."""
+        contact = message.contact
+        if contact is not None and message.from_user is not None and contact.user_id == message.from_user.id:
+            operations.set_customer_phone(customer=self.customer, phone=contact.phone_number, verified=True)
+
+    def _confirm(self, received: Received) -> None:
+        """One receipt a ticket, and a word when a solved one comes back; what is added later goes in silence."""
+        ticket = received.ticket
+        with self.speaking():
+            if received.opened:
+                asks_topic = ticket.topic_id is None and topics_offered().exists()
+                text = conversation.receipt(ticket, asks_topic=asks_topic)
+                self.say(Notice.RECEIPT, text, ticket=ticket, lane=Lane.RECEIPT)
+            elif received.reopened:
+                self.say(Notice.REOPENED, conversation.reopened(ticket), ticket=ticket, lane=Lane.RECEIPT)
+
+    def _warn(self, message: types.Message) -> None:
+        """Tell the customer what the desk cannot show, while they can still put it another way."""
+        kind = kind_of(message)
+        understood = kind in (ContentType.TEXT, *OPENED, *NOTHING_TO_OPEN, *SERVICE)
+        with self.speaking():
+            if is_too_big(file_of(message)):
+                self.say(Notice.OTHER, conversation.file_too_big(MAX_DOWNLOAD_MB), lane=Lane.RECEIPT)
+            elif not understood:
+                self.say(Notice.OTHER, conversation.unknown_kind(), lane=Lane.RECEIPT)
+
+    # Which question.
+
+    def ticket(self, ticket_id: int) -> Ticket | None:
+        """One of this customer's own tickets: ids in buttons and commands come from outside."""
+        return self._tickets().filter(pk=ticket_id).first()
+
+    def current_ticket(self) -> Ticket | None:
+        """Where the next message goes: the ticket last written to, else the newest one at work."""
+        current = self.session.current_ticket_id
+        ticket = self.ticket(current) if current is not None else None
+        return ticket or self._tickets().active().order_by("-pk").first()
+
+    def open_ticket(self) -> Ticket | None:
+        """The ticket at work a new question might belong to."""
+        current = self.current_ticket()
+        if current is not None and current.is_active:
+            return current
+        return self._tickets().active().order_by("-pk").first()
+
+    def _has_work(self) -> bool:
+        current = self.current_ticket()
+        return current is not None and current.is_active
+
+    def _tickets(self) -> TicketQuerySet:
+        return Ticket.objects.filter(customer=self.customer).select_related("topic")
+
+    # Commands.
+
+    def begin_new(self) -> bool:
+        """/new: ask whether it is about the question at work. True when there is none, so the next message is new."""
+        ticket = self.open_ticket()
+        with self.speaking():
+            if ticket is None:
+                self.say(Notice.OTHER, conversation.write_question())
+                return True
+            self.say(Notice.NEW_OR_SAME, conversation.same_or_new(ticket), ticket=ticket)
+        return False
+
+    def list_tickets(self) -> None:
+        with self.speaking():
+            text = conversation.tickets_list(listed(self.customer), self.current_ticket())
+        self.say(Notice.LIST, text)
+
+    def switch(self, ticket_id: int) -> None:
+        """Write to this ticket from now on, if it is one of those /my lists."""
+        ticket = next((item for item in listed(self.customer) if item.pk == ticket_id), None)
+        with self.speaking():
+            if ticket is None:
+                self.say(Notice.OTHER, conversation.no_such_ticket())
+                return
+            self._make_current(ticket)
+            self.say(Notice.OTHER, conversation.switched(ticket), ticket=ticket)
+
+    def _make_current(self, ticket: Ticket) -> None:
+        self.session.current_ticket = ticket
+        self.session.save(update_fields=["current_ticket"])
+
+    # Presses. Each is answered, and a keyboard that has done its work goes.
+
+    def press_topic(self, pressed: int, press_id: str, topic_id: int) -> Topic | None:
+        """Sort the question a topic button belongs to. Returns the topic when there is no question yet."""
+        topic = topics_offered().filter(pk=topic_id).first()
+        if topic is None:
+            self.press_nothing(pressed, press_id)
+            return None
+        ticket = self._asked_about(pressed)
+        with self.speaking():
+            if ticket is not None:
+                operations.choose_topic(ticket=ticket, topic=topic)
+                self._answer(press_id, topic.label())
+                calls.edit_keyboard(self.session, pressed, conversation.change_topic_keyboard())
+                return None
+            self.press_nothing(pressed, press_id)
+            self.say(Notice.TOPIC_CHOSEN, conversation.topic_chosen(topic))
+        return topic
+
+    def _asked_about(self, pressed: int) -> Ticket | None:
+        """The ticket under whose receipt the button hangs, or the one at work that has no topic yet."""
+        known = self._known(pressed)
+        ticket = known.ticket if known is not None else None
+        if ticket is not None:
+            return ticket if ticket.is_active else None
+        at_work = self.open_ticket()
+        return at_work if at_work is not None and at_work.topic is None else None
+
+    def press_change_topic(self, pressed: int, press_id: str) -> None:
+        with self.speaking():
+            calls.edit_keyboard(self.session, pressed, conversation.topics_keyboard(list(topics_offered())))
+        self._answer(press_id)
+
+    def press_language(self, pressed: int, press_id: str, language: str) -> None:
+        self.press_nothing(pressed, press_id)
+        if language not in Language.values:
+            return
+        known = self._known(pressed)
+        self.set_language(Language(language))
+        if known is not None and known.notice == Notice.START:
+            self.greet()
+
+    def press_same(self, pressed: int, press_id: str, ticket_id: int) -> None:
+        ticket = self.ticket(ticket_id)
+        if ticket is not None:
+            self._make_current(ticket)
+        with self.speaking():
+            self.press_nothing(pressed, press_id, conversation.keep_writing())
+
+    def press_new(self, pressed: int, press_id: str) -> None:
+        self.press_nothing(pressed, press_id)
+        with self.speaking():
+            self.say(Notice.OTHER, conversation.write_question())
+
+    def press_switch(self, pressed: int, press_id: str, ticket_id: int) -> None:
+        self.press_nothing(pressed, press_id)
+        self.switch(ticket_id)
+
+    def press_not_solved(self, pressed: int, press_id: str, ticket_id: int) -> None:
+        ticket = self.ticket(ticket_id)
+        with self.speaking():
+            try:
+                if ticket is None:
+                    raise WrongState
+                operations.reopen_by_customer(ticket=ticket)
+            except WrongState:
+                self.press_nothing(pressed, press_id, conversation.cannot_reopen())
+                return
+            self.press_nothing(pressed, press_id)
+            self._make_current(ticket)
+            self.say(Notice.REOPENED, conversation.not_solved(), ticket=ticket)
+
+    def press_nothing(self, pressed: int, press_id: str, text: str = "") -> None:
+        """Answer a press and take its keyboard away."""
+        self._answer(press_id, text)
+        calls.edit_keyboard(self.session, pressed, [])
+
+    def _answer(self, press_id: str, text: str = "") -> None:
+        calls.answer_press(self.session, press_id, text)
+
+
+def topics_offered() -> QuerySet[Topic]:
+    return Topic.objects.filter(retired_at__isnull=True).order_by("position", "pk")
+
+
+def listed(customer: Customer) -> list[Ticket]:
+    """What /my lists and switches to: tickets at work and those a message would still bring back, newest first."""
+    lately = Q(status=Status.RESOLVED, resolved_at__gt=timezone.now() - REOPEN_WITHIN)
+    tickets = Ticket.objects.filter(Q(status__in=ACTIVE) | lately, customer=customer).select_related("topic")
+    return list(tickets.order_by("-pk")[:LISTED])

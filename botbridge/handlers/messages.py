@@ -1,0 +1,48 @@
+"""Everything a customer writes and edits; the last router, so that nothing is left over."""
+
+from aiogram import F, Router
+from aiogram.enums import ChatType
+from aiogram.fsm.context import FSMContext
+from aiogram.types import Message
+
+from botbridge.chats import Chat, topics_offered
+from botbridge.handlers.states import TOPIC, Question
+from botbridge.incoming import is_new_command
+from botbridge.threads import in_transaction
+from tickets.models import Topic
+
+
+def router() -> Router:
+    router = Router(name="messages")
+    router.message.filter(F.chat.type == ChatType.PRIVATE)
+    router.edited_message.filter(F.chat.type == ChatType.PRIVATE)
+    router.message.register(wrote)
+    router.edited_message.register(edited)
+    return router
+
+
+async def wrote(message: Message, chat: Chat, state: FSMContext) -> None:
+    asked = await state.get_data()
+    expected = await state.get_state()
+    as_new = expected == Question.new.state or is_new_command(message)
+    await in_transaction(receive, chat, message, as_new=as_new, topic_id=asked.get(TOPIC))
+    if asked or expected:
+        await state.clear()
+
+
+async def edited(message: Message, chat: Chat) -> None:
+    await in_transaction(revise, chat, message)
+
+
+def receive(chat: Chat, message: Message, *, as_new: bool, topic_id: int | None) -> None:
+    chat.receive(message, as_new=as_new, topic=chosen(topic_id))
+
+
+def revise(chat: Chat, message: Message) -> None:
+    """An edit of a message the bot has never seen is a message; an edited bare command is none."""
+    if not chat.revise(message) and not (message.text or "").startswith("/"):
+        chat.receive(message)
+
+
+def chosen(topic_id: int | None) -> Topic | None:
+    return topics_offered().filter(pk=topic_id).first() if topic_id is not None else None
