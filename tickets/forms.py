@@ -105,6 +105,11 @@ class WriteForm(forms.Form):
         return [Upload(name=file.name or "", file=file) for file in self.cleaned_data["files"]]
 
     @property
+    def seen_id(self) -> int:
+        """The last message the writer has read."""
+        return max(self.cleaned_data["seen"], self.cleaned_data["confirm"] or 0)
+
+    @property
     def note_values(self) -> dict[str, Any]:
         """The arguments of `operations.note`."""
         cleaned = self.cleaned_data
@@ -118,7 +123,7 @@ class WriteForm(forms.Form):
         then = Then(name) if name in Then.values else Then.WAIT
         return {
             **self.note_values,
-            "seen": max(cleaned["seen"], cleaned["confirm"] or 0),
+            "seen": self.seen_id,
             "quote_id": cleaned["quote"],
             "then": then,
             "snooze_until": moment_of(choice, cleaned["moment"], self.zone) if then == Then.SNOOZE else None,

@@ -228,6 +228,12 @@ class Bubble:
         return [part for part in self.files if not part.is_picture]
 
     @property
+    def ends_with_file(self) -> bool:
+        """Whether the bubble is a card of a file alone: its time then stands in the card."""
+        others = self.other_files
+        return not self.html and bool(others) and others[-1].is_ready and others[-1].shown_as == "card"
+
+    @property
     def named_kind(self) -> str:
         """The kind in words, for a message that has neither words nor a file to show."""
         if self.message.content_type == ContentType.TEXT or self.files:

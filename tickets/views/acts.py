@@ -16,29 +16,39 @@ from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid
 
 @act_on_ticket
 def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
-    """The composer's one door: the mode says whether the customer or only the team reads it."""
-    form = WriteForm(TicketPage(ticket, request.user).zone, request.POST, request.FILES)
-    valid(form)
+    """The composer's one door: its mode says whether the customer or only the team reads it."""
     if request.POST.get("kind") == "note":
-        operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
-        return _written(request, ticket)
-    values = form.reply_values
-    operations.reply(ticket_id=ticket.pk, actor=request.user, **values)
-    solved = values["then"] == Then.RESOLVE
-    return _written(request, ticket, toast=_solved(ticket) if solved else "", undo=solved)
+        return _note(request, ticket)
+    form = _write_form(request, ticket)
+    operations.reply(ticket_id=ticket.pk, actor=request.user, **form.reply_values)
+    solved = form.reply_values["then"] == Then.RESOLVE
+    return _written(request, ticket, form, toast=_solved(ticket) if solved else "", undo=solved)
 
 
 @act_on_ticket
 def note(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    return _note(request, ticket)
+
+
+def _note(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    form = _write_form(request, ticket)
+    operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
+    return _written(request, ticket, form)
+
+
+def _write_form(request: DeskRequest, ticket: Ticket) -> WriteForm:
     form = WriteForm(TicketPage(ticket, request.user).zone, request.POST, request.FILES)
     valid(form)
-    operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
-    return _written(request, ticket)
+    return form
 
 
-def _written(request: DeskRequest, ticket: Ticket, *, toast: str = "", undo: bool = False) -> HttpResponse:
+def _written(
+    request: DeskRequest, ticket: Ticket, form: WriteForm, *, toast: str = "", undo: bool = False
+) -> HttpResponse:
+    """What was written is no draft any more, and what stood above it has been read."""
     operations.save_draft(ticket_id=ticket.pk, user=request.user, text="")
-    return changed(request, ticket, toast=toast, undo=undo)
+    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.seen_id)
+    return changed(request, ticket, toast=toast, undo=undo, written=True)
 
 
 @act_on_ticket

@@ -83,9 +83,19 @@ def ticket_answer(request: DeskRequest, page: TicketPage, status: int = HTTPStat
 
 
 def changed(
-    request: DeskRequest, ticket: Ticket, *, toast: str = "", undo: bool = False, message_id: int | None = None
+    request: DeskRequest,
+    ticket: Ticket,
+    *,
+    toast: str = "",
+    undo: bool = False,
+    written: bool = False,
+    message_id: int | None = None,
 ) -> HttpResponse:
-    """What an act changed: fragments for htmx (the bubble of `message_id` among them), the page again otherwise."""
+    """What an act changed: fragments for htmx, the page again otherwise.
+
+    With `undo` the toast offers to take it back; with `written` the composer gets the id of its next message;
+    `message_id` names the bubble to show anew.
+    """
     fresh = ticket_for_page(request.user, ticket.pk)
     if toast and (fresh is None or not request.htmx):
         messages.success(request, toast)
@@ -103,6 +113,7 @@ def changed(
             "row": read_row(request.user, ticket.pk, current_id=ticket.pk),
             "toast": toast,
             "undo": undo,
+            "written": written,
         }
         return render(request, "tickets/_changed.html", context)
 

@@ -1,0 +1,231 @@
+// What the desk's pages do beyond links and forms: time that passes, menus, what has been seen, answers that went wrong.
+
+const words = document.getElementById("words").dataset;
+const MINUTE = 60;
+const REFRESH = 30_000; // ms; the shortest time the desk speaks of is a minute
+const TOAST = 8_000; // ms; as long as «Решить» can be taken back
+const SEEN_PAUSE = 500; // ms
+
+const headers = () => JSON.parse(document.body.getAttribute("hx-headers:inherited"));
+
+// ---- time
+
+const fill = (phrase, values) => phrase.replace(/%\((\w+)\)s/g, (_match, name) => values[name]);
+
+function duration(seconds) {
+  const minutes = Math.floor(seconds / MINUTE);
+  const hours = Math.floor(minutes / MINUTE);
+  const days = Math.floor(hours / 24);
+  if (minutes < 1) return words.moment;
+  if (hours < 1) return fill(words.minutes, { minutes });
+  if (days < 1) return fill(words.hours, { hours, minutes: minutes % MINUTE });
+  return fill(words.days, { days });
+}
+
+function tellTime() {
+  for (const element of document.querySelectorAll("[data-since]")) {
+    const time = duration((Date.now() - Date.parse(element.dataset.since)) / 1000);
+    const text = "bare" in element.dataset ? time : fill(words.waiting, { time });
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+setInterval(tellTime, REFRESH);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tellTime(); });
+
+// ---- menus, dialogs, toasts
+
+const OPENERS = {
+  keys: () => document.getElementById("keys").showModal(),
+};
+
+for (const button of document.querySelectorAll("[data-opens=keys]")) button.hidden = false;
+
+async function choose(link) {
+  const chooser = document.getElementById("chooser");
+  await htmx.ajax("GET", link.getAttribute("href"), { source: link, target: "#chooser", swap: "innerHTML" });
+  // An item of a menu goes away with the menu; the list then opens where that menu was opened.
+  const menu = link.closest("[popover]");
+  const source = menu?.id === "more-menu" ? document.querySelector("[popovertarget=more-menu]") : link;
+  if (menu?.id === "more-menu") menu.hidePopover();
+  if (!chooser.matches(":popover-open")) chooser.showPopover({ source });
+  chooser.querySelector("input, button")?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const opener = event.target.closest("[data-opens]");
+  if (opener) {
+    event.preventDefault();
+    (OPENERS[opener.dataset.opens] ?? choose)(opener);
+    return;
+  }
+  const copy = event.target.closest("[data-copy-link]");
+  if (copy && navigator.clipboard) {
+    event.preventDefault();
+    navigator.clipboard.writeText(copy.href).then(() => toast(words.copied));
+  }
+  // A list that has been chosen from is done.
+  const item = event.target.closest(".menu[popover] :is(button[type=submit], .item)");
+  if (item && item.id !== "profile") item.closest("[popover]").hidePopover?.();
+});
+
+// Enter in a field beside its button presses that button, never the first one of the shared form.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches(".moment input")) return;
+  event.preventDefault();
+  event.target.closest(".moment").querySelector("button").click();
+});
+
+function toast(text) {
+  const element = document.createElement("div");
+  element.className = "toast";
+  element.dataset.toast = "";
+  const span = document.createElement("span");
+  span.textContent = text;
+  element.append(span, document.createElement("span"));
+  document.getElementById("toasts").replaceChildren(element);
+}
+
+const retire = (element) => setTimeout(() => element.remove(), TOAST);
+const toasts = document.getElementById("toasts");
+for (const element of toasts.children) retire(element);
+new MutationObserver((changes) => {
+  for (const change of changes) for (const element of change.addedNodes) if (element.nodeType === 1) retire(element);
+}).observe(toasts, { childList: true });
+
+// ---- what has been seen: the last message that stood before somebody's eyes
+
+const log = () => document.getElementById("log-list");
+const lastOf = (name) => Number([...(log()?.querySelectorAll(`[data-${name}]`) ?? [])].at(-1)?.dataset[name] ?? 0);
+
+let seen = 0;
+let told = 0;
+let timer;
+
+const eyes = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting || document.hidden) continue;
+    seen = Math.max(seen, Number(entry.target.dataset.message));
+  }
+  tellSeen();
+});
+
+function watch(list) {
+  for (const message of list.querySelectorAll("[data-message]")) eyes.observe(message);
+}
+
+function openLog() {
+  eyes.disconnect();
+  seen = 0;
+  told = Number(document.querySelector("#acts [name=seen]")?.dataset.read ?? 0);
+  const list = log();
+  if (!list) return;
+  watch(list);
+  new MutationObserver(() => watch(list)).observe(list, { childList: true });
+}
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden && log()) { eyes.disconnect(); watch(log()); } });
+
+function tellSeen() {
+  clearTimeout(timer);
+  if (seen <= told) return;
+  const address = document.getElementById("acts").action;
+  timer = setTimeout(async () => {
+    const upTo = seen;
+    const body = new URLSearchParams({ seen: upTo });
+    const answer = await fetch(address, { method: "POST", body, headers: { ...headers(), "X-Requested-With": "fetch" } }).catch(() => null);
+    if (answer?.ok) {
+      told = Math.max(told, upTo);
+      markRead();
+    }
+  }, SEEN_PAUSE);
+}
+
+function markRead() {
+  const row = document.querySelector(`#row-${document.querySelector(".ticket").dataset.ticket}`);
+  row?.removeAttribute("data-unread");
+  row?.querySelector(".count")?.remove();
+}
+
+// ---- requests
+
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.request.method !== "POST" || !log()) return;
+  const { body } = ctx.request;
+  // What the page shows may be newer than the forms it came with.
+  if (seen) body.set("seen", seen);
+  body.set("after", lastOf("message"));
+  body.set("event", lastOf("event"));
+});
+
+// What the stream has already brought is not put in twice.
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx, tasks } = event.detail;
+  const status = ctx.response?.status ?? 200;
+  if (status >= 400 && /^\s*<!doctype/i.test(ctx.text)) {
+    event.preventDefault();
+    say(status === 404 ? words.gone : words.failed);
+    return;
+  }
+  for (const task of tasks) {
+    const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
+    if (target?.id !== "log-list") continue;
+    for (const line of [...task.fragment.querySelectorAll("li[id]")]) {
+      if (document.getElementById(line.id)) line.remove();
+    }
+  }
+});
+
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail.error?.name === "AbortError" && event.detail.ctx?.request.signal.reason !== "timeout") return;
+  if (event.detail.ctx) say(words.notSent);
+});
+
+// Words above the composer; where there is none, in a toast.
+function say(text) {
+  const guard = document.getElementById("guard");
+  if (!guard) {
+    toast(text);
+    return;
+  }
+  const strip = document.createElement("div");
+  strip.className = "strip warn";
+  const paragraph = document.createElement("p");
+  paragraph.textContent = text;
+  strip.append(paragraph);
+  guard.replaceChildren(strip);
+}
+
+// ---- moving from ticket to ticket
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const { ctx } = event.detail;
+  const target = typeof ctx.target === "string" ? document.querySelector(ctx.target) : ctx.target;
+  if (target?.id === "ticket") {
+    const id = target.querySelector(".ticket")?.dataset.ticket;
+    document.querySelector(".desk").dataset.view = "ticket";
+    for (const link of document.querySelectorAll(".row > a")) {
+      if (link.closest(".row").id === `row-${id}`) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    openLog();
+    document.body.dispatchEvent(new CustomEvent("desk:ticket"));
+  }
+  if (target === document.body) {
+    openLog();
+    document.body.dispatchEvent(new CustomEvent("desk:ticket"));
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const read = event.target.closest("[data-read]");
+  if (!read) return;
+  event.preventDefault();
+  document.querySelector(read.getAttribute("href"))?.scrollIntoView({ block: "center" });
+  document.getElementById("guard").replaceChildren();
+});
+
+openLog();
+tellTime();
