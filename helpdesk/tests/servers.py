@@ -1,6 +1,7 @@
 """Real processes for tests that must see them: a web server on the test's database, and a way to it that can break."""
 
 import asyncio
+import itertools
 import os
 import socket
 import subprocess
@@ -15,13 +16,16 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
-#: Below the range from which kernels take ports for outgoing connections.
-PORTS = range(25000, 25100)
+#: A hundred ports for each of the test runner's workers, below the range from which kernels take ports for outgoing
+#: connections.
+FIRST_PORT = 25000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + 100))
 STARTS_WITHIN = 30
 
 
 def free_port() -> int:
-    for port in PORTS:
+    """A port nobody listens on, another one each time: who asked before may not have begun to listen."""
+    for port in itertools.islice(PORTS, 100):
         with closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
@@ -41,21 +45,30 @@ def database_url(port: int | None = None) -> str:
 
 
 @contextmanager
-def web_server(*, workers: int = 2, database: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def web_server(*, workers: int = 2, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """gunicorn as the product runs it; gives the process and its port, and ends it at the end of the block."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "helpdesk.asgi:application"]
-    environment = os.environ | {"DATABASE_URL": database or database_url(), "WEB_CONCURRENCY": str(workers)}
-    server = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}"], cwd=settings.BASE_DIR, env=environment)
-    try:
-        wait_until_served(f"http://127.0.0.1:{port}/health/live", server)
+    gunicorn = ["-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "helpdesk.asgi:application"]
+    address = f"127.0.0.1:{port}"
+    with process(*gunicorn, "--bind", address, WEB_CONCURRENCY=str(workers), **environment) as server:
+        wait_until_served(f"http://{address}/health/live", server)
         yield server, port
+
+
+@contextmanager
+def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Python with these arguments, in the project, on the test's database and files unless told otherwise."""
+    own = {"DATABASE_URL": database_url(), "MEDIA_ROOT": str(settings.MEDIA_ROOT)}
+    surroundings = os.environ | own | environment
+    running = subprocess.Popen([sys.executable, *arguments], cwd=settings.BASE_DIR, env=surroundings)
+    try:
+        yield running
     finally:
-        server.terminate()
+        running.terminate()
         try:
-            server.wait(timeout=10)
+            running.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            server.kill()
+            running.kill()
             raise
 
 
