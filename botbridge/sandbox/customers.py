@@ -13,7 +13,7 @@ from botbridge.sandbox.bot_api import BotApi, private_chat, without_reply
 from botbridge.sandbox.errors import CustomerError
 from botbridge.sandbox.files import Files, Upload, image_size
 from botbridge.sandbox.knobs import Knobs
-from botbridge.sandbox.state import State
+from botbridge.sandbox.state import State, milliseconds_since
 
 Json = dict[str, Any]
 
@@ -126,12 +126,13 @@ class Customers:
 
     def send(self, chat_id: int, draft: Draft) -> list[Json]:
         """Sends a message, or several: an album, or a text that the app splits. Raises CustomerError."""
+        began = time.time()
         customer = self._writer(chat_id)
         with self._state.transaction():
             reply = self._reply(chat_id, draft)
             bodies = self._bodies(customer, draft)
             messages = [self._store(customer, {**reply, **body}) for body in bodies]
-            self._log(chat_id, _log_name(draft), [message["message_id"] for message in messages])
+            self._log(chat_id, _log_name(draft), [message["message_id"] for message in messages], began)
             self._post(messages)
         return messages
 
@@ -227,6 +228,7 @@ class Customers:
 
     def edit(self, chat_id: int, message_id: int, text: str) -> Json:
         """Changes the text or the caption of an own message."""
+        began = time.time()
         customer = self._writer(chat_id)
         message = self._state.message(self._bot_id, chat_id, message_id)
         if message is None or message["from"]["id"] != customer["id"] or message["date"] < time.time() - EDITABLE:
@@ -237,7 +239,7 @@ class Customers:
         edited["edit_date"] = int(time.time())
         with self._state.transaction():
             self._state.replace_message(self._bot_id, chat_id, edited)
-            self._log(chat_id, "edited_message", [message_id])
+            self._log(chat_id, "edited_message", [message_id], began)
             self._state.add_update(self._bot_id, "edited_message", edited)
         return edited
 
@@ -245,6 +247,7 @@ class Customers:
 
     def press(self, chat_id: int, message_id: int, data: str) -> str:
         """Presses an inline button by its callback data. Returns the callback query's id."""
+        began = time.time()
         customer = self._writer(chat_id)
         message = self._state.message(self._bot_id, chat_id, message_id)
         rows = (message or {}).get("reply_markup", {}).get("inline_keyboard", [])
@@ -263,7 +266,7 @@ class Customers:
                 "INSERT INTO callback (id, bot_id, chat_id, created_at) VALUES (?, ?, ?, ?)",
                 (query_id, self._bot_id, chat_id, time.time()),
             )
-            self._log(chat_id, "callback_query", [message_id])
+            self._log(chat_id, "callback_query", [message_id], began)
             self._state.add_update(self._bot_id, "callback_query", query)
         return query_id
 
@@ -293,6 +296,7 @@ class Customers:
         self._set_blocked(chat_id, blocked=False)
 
     def _set_blocked(self, chat_id: int, *, blocked: bool) -> None:
+        began = time.time()
         customer = self._customer(chat_id)
         chat = self._state.chat(self._bot_id, chat_id)
         if chat is None:
@@ -310,7 +314,7 @@ class Customers:
         }
         with self._state.transaction():
             self._state.set_chat(self._bot_id, chat_id, blocked=int(blocked))
-            self._log(chat_id, "my_chat_member", [])
+            self._log(chat_id, "my_chat_member", [], began)
             self._state.add_update(self._bot_id, "my_chat_member", change)
             self._state.announce("chat", chat=self.summary(customer))
 
@@ -337,11 +341,17 @@ class Customers:
             raise CustomerError("this customer has stopped the bot and has to start it again first")
         return customer
 
-    def _log(self, chat_id: int, method: str, message_ids: list[int]) -> None:
+    def _log(self, chat_id: int, method: str, message_ids: list[int], began: float) -> None:
         self._state.log_call(
             self._bot_id,
             chat_id,
-            {"at": time.time(), "direction": "customer", "method": method, "message_ids": message_ids},
+            {
+                "at": began,
+                "direction": "customer",
+                "method": method,
+                "message_ids": message_ids,
+                "ms": milliseconds_since(began),
+            },
         )
 
 

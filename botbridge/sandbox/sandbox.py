@@ -1,6 +1,6 @@
 """The sandbox put together: one aiohttp application with the Bot API, the chat page and the controls."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,10 @@ from botbridge.sandbox.control import Control
 from botbridge.sandbox.customers import Customers
 from botbridge.sandbox.files import Files
 from botbridge.sandbox.knobs import Knobs
+from botbridge.sandbox.page import Handler, Page
 from botbridge.sandbox.requests import MAX_BODY
 from botbridge.sandbox.state import State
 from botbridge.sandbox.wire import Wire
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -43,6 +42,7 @@ class Sandbox:
         app = web.Application(client_max_size=MAX_BODY, middlewares=[guard, control.refusals])
         app.add_routes(Wire(state, files, knobs, bot_api).routes())
         app.add_routes(Control(state, files, knobs, customers, bot_id).routes())
+        app.add_routes(Page(state, brand).routes())
         return cls(state, token, knobs, app)
 
     @asynccontextmanager

@@ -336,6 +336,11 @@ class State:
         ]
 
 
+def milliseconds_since(began: float) -> int:
+    """For the log: whole milliseconds, and never none."""
+    return max(1, round((time.time() - began) * 1000))
+
+
 def _new_bot_id() -> int:
     return 7_000_000_000 + secrets.randbelow(999_999_999)
 

@@ -16,7 +16,7 @@ from botbridge.sandbox.knobs import SENDS, Knob, Knobs
 from botbridge.sandbox.limits import SendingLimits
 from botbridge.sandbox.polling import Polling
 from botbridge.sandbox.requests import read_params
-from botbridge.sandbox.state import State
+from botbridge.sandbox.state import State, milliseconds_since
 
 Json = dict[str, Any]
 
@@ -149,7 +149,7 @@ class Wire:
                 "status": outcome.status,
                 "outcome": outcome.name,
                 "description": outcome.description,
-                "ms": round((time.time() - began) * 1000),
+                "ms": milliseconds_since(began),
             },
         )
         self._state.announce("knobs")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def with_bot(sandbox: SandboxServer, act: Callable[[Bot], Awaitable[Any]], timeo
         async with Bot(sandbox.token, session=session) as bot:
             return await act(bot)
 
-    return asyncio.run(run())
+    # A thread of its own: a browser test before this one leaves an event loop in the main thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result()
 
 
 def test_texts_with_everything_on_them(sandbox, timur):
