@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 
 from botbridge import calls, conversation
+from botbridge.doorbell import JOBS
 from botbridge.incoming import (
     MAX_DOWNLOAD_MB,
     NOTHING_TO_OPEN,
@@ -40,6 +41,7 @@ from tickets.models import (
 )
 from tickets.models.tickets import TicketQuerySet
 from tickets.operations import Received, WrongState
+from tickets.operations.acts import notify
 
 #: How many tickets /my lists.
 LISTED = 10
@@ -172,6 +174,7 @@ class Chat:
         if file is not None:
             attachment = received.message.attachments.get()
             TelegramFile.objects.create(bot_id=session.bot_id, attachment=attachment, file_id=file.file_id)
+            notify(JOBS)
         if message.media_group_id:
             album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
             others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]

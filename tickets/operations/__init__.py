@@ -8,7 +8,7 @@ from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
-from tickets.operations.files import attach_file, fail_file, retry_file
+from tickets.operations.files import attach_file, fail_file, fetch_later, retry_file, start_fetching
 from tickets.operations.handling import (
     add_tag,
     assign,
@@ -82,6 +82,7 @@ __all__ = [
     "enable_user",
     "expire_automatic",
     "fail_file",
+    "fetch_later",
     "follow",
     "free_tickets_of_the_gone",
     "hold_stale",
@@ -119,6 +120,7 @@ __all__ = [
     "set_topic",
     "settle",
     "snooze",
+    "start_fetching",
     "start_sending",
     "take",
     "take_next",

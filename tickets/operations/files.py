@@ -1,5 +1,7 @@
 """What became of a customer's file. The bridge fetches; a person may ask for another try."""
 
+from datetime import timedelta
+
 from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
@@ -9,6 +11,31 @@ from tickets.models import Attachment, AttachmentState, Change, Event, User
 from tickets.operations.acts import acting, begin, lock_ticket
 from tickets.operations.errors import NotVisible, WrongState
 from tickets.operations.uploads import Upload, stored
+
+
+def start_fetching(*, lease: timedelta) -> Attachment | None:
+    """Claim the file that has been due longest for the worker that is about to fetch it; None where there is none.
+
+    A worker that has not said after `lease` what became of it has died: the file is due again.
+    """
+    in_work = (AttachmentState.PENDING, AttachmentState.FETCHING)
+    due = Attachment.objects.filter(state__in=in_work, due_at__lte=timezone.now()).order_by("due_at", "pk")
+    if not due.exists():  # asked without a lock, since most of the time there is nothing
+        return None
+    with transaction.atomic():
+        attachment = due.select_for_update(of=("self",), skip_locked=True).first()
+        if attachment is None:
+            return None
+        attachment.state, attachment.due_at = AttachmentState.FETCHING, timezone.now() + lease
+        attachment.attempts += 1
+        attachment.save(update_fields=["state", "due_at", "attempts"])
+        return attachment
+
+
+def fetch_later(*, attachment_id: int, delay: timedelta) -> None:
+    """Put a file that did not come this time back in line."""
+    fetching = Attachment.objects.filter(pk=attachment_id, state=AttachmentState.FETCHING)
+    fetching.update(state=AttachmentState.PENDING, due_at=timezone.now() + delay)
 
 
 def attach_file(*, attachment_id: int, file: "File[bytes]") -> Attachment:

@@ -1,0 +1,207 @@
+"""Customers' files from Telegram into storage, apart from their messages: the words never wait for the bytes."""
+
+import asyncio
+import logging
+import os
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aiogram import Bot
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAfter
+from aiogram.methods import GetFile
+from django.conf import settings
+from django.core.files.base import File
+from django.db import Error
+from django.utils.translation import gettext as _
+
+from botbridge.client import DownloadError, session_of
+from botbridge.doorbell import Bell
+from botbridge.incoming import MAX_DOWNLOAD
+from botbridge.models import TelegramFile
+from botbridge.threads import in_thread
+from tickets import operations
+from tickets.models import Attachment, AttachmentState
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+DOWNLOAD_SECONDS = 120
+#: Longer than getFile and the download together may take.
+LEASE = timedelta(seconds=180)
+
+FIRST_PAUSE = 5
+LONGEST_PAUSE = 600
+#: With pauses of at most ten minutes: about three hours.
+MAX_ATTEMPTS = 24
+#: «Wrong file_id or the file is temporarily unavailable» means either; after so many times it is the former.
+REFUSALS_BELIEVED = 4
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a file is not here. Without a `state` it is tried again, not before `pause` seconds."""
+
+    reason: str
+    state: AttachmentState | None = None
+    pause: float = 0
+
+
+class Downloaded(File):  # type: ignore[type-arg]  # Django's class takes no arguments when it runs
+    """A finished download, which storage moves into place instead of copying."""
+
+    def temporary_file_path(self) -> str:
+        """What FileSystemStorage asks for to rename instead of copying."""
+        return str(self.name)
+
+
+class Fetcher:
+    """Fetches what is due, a few files at a time."""
+
+    def __init__(self, bot: Bot, bell: Bell) -> None:
+        self._bot = bot
+        self._bell = bell
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until asked to stop; a download under way is then put back in line."""
+        await in_thread(remove_leftovers)
+        running: set[asyncio.Task[None]] = set()
+        while not stopping.is_set():
+            attachment = None
+            try:
+                attachment = await in_thread(operations.start_fetching, lease=LEASE)
+            except Error as error:
+                logger.warning("Files: the database does not answer (%s)", type(error).__name__)
+            if attachment is None:
+                await self._bell.wait()
+                continue
+            task = asyncio.create_task(self._fetch(attachment))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            while len(running) >= AT_ONCE and not stopping.is_set():
+                await asyncio.wait(running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _fetch(self, attachment: Attachment) -> None:
+        try:
+            failed = await fetch(self._bot, attachment)
+            if failed is not None:
+                await in_thread(settle_failure, attachment, failed)
+        except asyncio.CancelledError:
+            await in_thread(operations.fetch_later, attachment_id=attachment.pk, delay=timedelta(0))
+        except Error as error:
+            # Its lease brings it back.
+            logger.warning("Files: the database does not answer (%s)", type(error).__name__)
+
+
+async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:
+    """Bring one file into storage; None when it is there."""
+    file_id = await in_thread(file_id_for, bot.id, attachment)
+    if file_id is None:
+        return Failed(_("Файл получал другой бот, этому Telegram его не отдаст."), AttachmentState.GONE)
+    try:
+        await _bring(bot, file_id, attachment)
+    except (AiogramError, DownloadError, _TooBigError, OSError) as error:
+        return _explain(error, attachment)
+    return None
+
+
+async def _bring(bot: Bot, file_id: str, attachment: Attachment) -> None:
+    """Whole or not at all: into a file of its own, to the disk, and only then into place and into the database."""
+    path, size = await _where(bot, file_id)
+    target = await asyncio.to_thread(tempfile.NamedTemporaryFile, dir=incoming_folder(), delete=False)
+    try:
+        with target:
+            await _download(bot, path, size, target)
+        await in_thread(attach, attachment, target.name)
+    finally:
+        await asyncio.to_thread(Path(target.name).unlink, missing_ok=True)
+
+
+def _explain(error: Exception, attachment: Attachment) -> Failed:
+    too_big = isinstance(error, TelegramBadRequest) and "too big" in error.message
+    if too_big or isinstance(error, _TooBigError):
+        return Failed(_("Файл больше 20 МБ, Telegram не даёт ботам такие скачивать."), AttachmentState.TOO_BIG)
+    if isinstance(error, TelegramBadRequest):
+        gone = attachment.attempts >= REFUSALS_BELIEVED
+        return Failed(_("Telegram больше не отдаёт этот файл."), AttachmentState.GONE if gone else None)
+    if isinstance(error, TelegramRetryAfter):
+        return Failed(_("Telegram просит подождать."), pause=error.retry_after)
+    if isinstance(error, OSError):
+        logger.error("Files: %s cannot be written, %s", attachment.pk, error.strerror)
+        return Failed(_("Не получилось сохранить файл: нет места на диске или прав."))
+    return Failed(_("Не получилось скачать файл из Telegram ({error}).").format(error=type(error).__name__))
+
+
+class _TooBigError(Exception):
+    """More bytes than Telegram gives bots."""
+
+
+async def _where(bot: Bot, file_id: str) -> tuple[str, int | None]:
+    """The path to download from, valid for an hour, and the size (Bot API, "getFile")."""
+    answer = await bot(GetFile(file_id=file_id))
+    path, size = answer.file_path, answer.file_size
+    pure = PurePosixPath(path or "")
+    if not path or pure.is_absolute() or ".." in pure.parts or "://" in path:
+        raise DownloadError
+    return path, size
+
+
+async def _download(bot: Bot, path: str, size: int | None, target: Any) -> None:
+    """Every byte on disk, or an error."""
+    written = 0
+    async for chunk in session_of(bot).download(bot, path, seconds=DOWNLOAD_SECONDS):
+        written += len(chunk)
+        if written > MAX_DOWNLOAD:
+            raise _TooBigError
+        await asyncio.to_thread(target.write, chunk)
+    if size is not None and written != size:
+        raise DownloadError
+    await asyncio.to_thread(_flush, target)
+
+
+def _flush(target: Any) -> None:
+    target.flush()
+    os.fsync(target.fileno())
+
+
+def file_id_for(bot_id: int, attachment: Attachment) -> str | None:
+    rows = TelegramFile.objects.filter(attachment=attachment, bot_id=bot_id)
+    return rows.values_list("file_id", flat=True).first()
+
+
+def attach(attachment: Attachment, path: str) -> None:
+    with Path(path).open("rb") as file:
+        operations.attach_file(attachment_id=attachment.pk, file=Downloaded(file, name=path))
+
+
+def settle_failure(attachment: Attachment, failed: Failed) -> None:
+    """Try again later, each time later, or say why there will be no file."""
+    if failed.state is None and attachment.attempts < MAX_ATTEMPTS:
+        pause = min(FIRST_PAUSE * 2 ** (attachment.attempts - 1), LONGEST_PAUSE)
+        operations.fetch_later(attachment_id=attachment.pk, delay=timedelta(seconds=max(pause, failed.pause)))
+        return
+    state = failed.state or AttachmentState.FAILED
+    operations.fail_file(attachment_id=attachment.pk, state=state, reason=failed.reason)
+
+
+def incoming_folder() -> Path:
+    """Where downloads grow: beside their final place, so that moving them there is a rename."""
+    folder = Path(settings.MEDIA_ROOT) / "incoming"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def remove_leftovers() -> None:
+    """Downloads of processes that were killed; one under way is never this old."""
+    oldest = time.time() - 2 * LEASE.total_seconds()
+    for path in incoming_folder().iterdir():
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()

@@ -1,0 +1,45 @@
+"""The truth about the bot, for /health, the desk's banner and the bot's own check."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from botbridge.models import BotStatus, Update
+from tickets.models import Delivery, DeliveryState, Lane
+
+#: Counts end here: an exact count of a big table is what makes a health check slow.
+MOST = 1000
+
+
+def facts() -> dict[str, Any]:
+    """Ages in seconds (None: nothing waits, or never polled), counts up to 1,000, and why the bot stands still.
+
+    `last_poll_age` grows to 25 in quiet times: a poll is held that long.
+    """
+    now = timezone.now()
+    status = BotStatus.objects.order_by("-last_polled_at").first()
+    stored = Update.objects.filter(state=Update.State.STORED).order_by("pk").values_list("received_at", flat=True)
+    queued = Delivery.objects.filter(state=DeliveryState.QUEUED, due_at__lte=now)
+    unsent = queued.order_by("due_at").values_list("due_at", flat=True)
+    return {
+        "last_poll_age": _age(status.last_polled_at if status is not None else None, now),
+        "oldest_unhandled": _age(stored.first(), now),
+        "oldest_unsent": _age(unsent.first(), now),
+        "unknown": _in_state(Q(state=DeliveryState.UNKNOWN, decision="")),
+        "held": _in_state(Q(state=DeliveryState.HELD)),
+        "failed": _in_state(Q(state=DeliveryState.FAILED)),
+        "parked": Update.objects.filter(state=Update.State.PARKED)[:MOST].count(),
+        "last_error": status.last_error if status is not None else "",
+        "stopped": status.stopped_reason if status is not None else "",
+    }
+
+
+def _age(moment: datetime | None, now: datetime) -> int | None:
+    return max(int((now - moment) / timedelta(seconds=1)), 0) if moment is not None else None
+
+
+def _in_state(condition: Q) -> int:
+    """Replies that wait for a person; for the bot's own sentences nobody has to decide."""
+    return Delivery.objects.filter(condition, lane=Lane.REPLY)[:MOST].count()
