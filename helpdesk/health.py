@@ -17,22 +17,30 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from botbridge.health import facts as bot_facts
+
 logger = logging.getLogger(__name__)
 
-#: What a part says: whether it is well, and facts a person wants next.
-Finding = tuple[bool, dict[str, Any]]
+#: Seconds. A quiet poll is answered after 25; what waits longer than these waits for a person to look.
+MAX_POLL_AGE = 90
+MAX_UNHANDLED_AGE = 120
+MAX_UNSENT_AGE = 120
+
+#: What is wrong with a part, nothing if it is well, and facts a person wants next.
+Finding = tuple[list[str], dict[str, Any]]
+Part = Callable[[], Finding]
 
 
 def database() -> Finding:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return True, {}
+    return [], {}
 
 
 def migrations() -> Finding:
     """Every migration of this code is applied. One query: the code's own migrations do not change while it runs."""
     missing = known_migrations() - MigrationRecorder(connection).applied_migrations().keys()
-    return not missing, {"missing": len(missing)}
+    return [f"{len(missing)} not applied: run manage.py migrate"] if missing else [], {}
 
 
 @cache
@@ -40,33 +48,44 @@ def known_migrations() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None).graph.nodes)
 
 
-PARTS: dict[str, Callable[[], Finding]] = {"database": database, "migrations": migrations}
+def bot() -> Finding:
+    facts = bot_facts()
+    # Telegram's own words stay out: an address in them holds the token.
+    del facts["last_error"]
+    stopped = facts.pop("stopped")
+    problems = ["stopped: see its log"] if stopped else []
+    if facts["last_poll_age"] is None:
+        problems.append("has never reached Telegram")
+    elif facts["last_poll_age"] > MAX_POLL_AGE:
+        problems.append(f"has not reached Telegram for {facts['last_poll_age']} s")
+    if (facts["oldest_unhandled"] or 0) > MAX_UNHANDLED_AGE:
+        problems.append(f"an update waits for {facts['oldest_unhandled']} s to be handled")
+    if (facts["oldest_unsent"] or 0) > MAX_UNSENT_AGE:
+        problems.append(f"a message waits for {facts['oldest_unsent']} s to be sent")
+    return problems, facts
 
 
-def examine(parts: dict[str, Callable[[], Finding]]) -> tuple[bool, dict[str, Any]]:
-    """Looks at each part. One that cannot be looked at because the database does not answer is not well."""
+PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot": bot}
+
+
+def examine(parts: dict[str, Part]) -> dict[str, Any]:
+    """Looks at each part; one that asks a database which does not answer is not well."""
     report: dict[str, Any] = {}
     for name, look in parts.items():
         try:
-            well, facts = look()
+            problems, facts = look()
         except Error:
             # The reason goes to the log alone: it may name hosts and users.
             logger.exception("Health: %s cannot be examined", name)
-            well, facts = False, {}
-        report[name] = {"status": "ok" if well else "failing", **facts}
-    failing = [name for name, part in report.items() if part["status"] == "failing"]
-    return not failing, {"status": "failing" if failing else "ok", "failing": failing, **report}
+            problems, facts = ["the database does not answer"], {}
+        report[name] = {"status": "failing" if problems else "ok", "problems": problems, **facts}
+    failing = [name for name, part in report.items() if part["problems"]]
+    return {"status": "failing" if failing else "ok", "failing": failing, **report}
 
 
-def describe(name: str, part: dict[str, Any]) -> str:
-    """One line about a part: its name and its facts."""
-    facts = ", ".join(f"{fact} {value}" for fact, value in part.items() if fact != "status")
-    return f"{name}: {facts or 'does not answer'}"
-
-
-def answer(parts: dict[str, Callable[[], Finding]]) -> HttpResponse:
-    well, report = examine(parts)
-    return JsonResponse(report, status=200 if well else 503)
+def answer(parts: dict[str, Part]) -> HttpResponse:
+    report = examine(parts)
+    return JsonResponse(report, status=503 if report["failing"] else 200)
 
 
 @login_not_required

@@ -1,11 +1,20 @@
 """Health says what fails, to monitors that are nobody and may learn nothing else."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+
+from botbridge.models import BotStatus, Update
+from tickets.models import Delivery, Message, Ticket
+
+Answer = Callable[..., Message]
 
 SECRET = 'connection to server at "10.1.2.3", user "helpdesk" failed'
 
@@ -55,7 +64,7 @@ def test_a_migration_that_is_not_applied_is_named(client: Client) -> None:
 
     assert response.status_code == 503
     assert "migrations" in response.json()["failing"]
-    assert response.json()["migrations"]["missing"] == 1
+    assert response.json()["migrations"]["problems"] == ["1 not applied: run manage.py migrate"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
@@ -76,4 +85,63 @@ def test_the_command_says_why_and_ends_with_1(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit, match="1"):
         call_command("healthcheck")
 
-    assert "migrations: missing 1" in capsys.readouterr().err
+    assert "migrations: 1 not applied: run manage.py migrate" in capsys.readouterr().err
+
+
+@pytest.fixture
+def bot(db: None) -> BotStatus:
+    """A bot that reached Telegram just now."""
+    return BotStatus.objects.create(bot_id=7012345678, last_polled_at=timezone.now())
+
+
+def test_a_bot_that_polls_is_well(client: Client, bot: BotStatus) -> None:
+    response = client.get("/health")
+
+    assert response.status_code == 200
+    assert response.json()["bot"]["last_poll_age"] == 0
+
+
+@pytest.mark.django_db
+def test_a_bot_that_never_polled_is_named(client: Client) -> None:
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert response.json()["failing"] == ["bot"]
+    assert response.json()["bot"]["problems"] == ["has never reached Telegram"]
+
+
+def test_a_bot_that_no_longer_reaches_telegram_is_named_without_telegrams_words(client: Client, bot: BotStatus) -> None:
+    bot.last_polled_at = timezone.now() - timedelta(minutes=2)
+    bot.last_error = bot.stopped_reason = SECRET
+    bot.save()
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert response.json()["bot"]["problems"] == ["stopped: see its log", "has not reached Telegram for 120 s"]
+    assert "10.1.2.3" not in response.text
+
+
+def test_an_update_nobody_handles_is_named(client: Client, bot: BotStatus) -> None:
+    Update.objects.create(
+        bot_id=bot.pk, update_id=1, digest="1", raw="{}", chat_id=1, received_at=timezone.now() - timedelta(minutes=5)
+    )
+
+    assert client.get("/health").json()["bot"]["problems"] == ["an update waits for 300 s to be handled"]
+
+
+def test_a_reply_nobody_sends_is_named(client: Client, bot: BotStatus, answer: Answer, ticket: Ticket) -> None:
+    reply = answer(ticket, ticket.assignee)
+    Delivery.objects.filter(message=reply).update(due_at=timezone.now() - timedelta(minutes=5))
+
+    assert client.get("/health").json()["bot"]["problems"] == ["a message waits for 300 s to be sent"]
+
+
+def test_a_silent_bot_takes_nobody_off_the_desk(client: Client, db: None) -> None:
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_the_command_is_content_with_a_working_bot(bot: BotStatus, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("healthcheck")
+
+    assert capsys.readouterr().out == "ok\n"
