@@ -4,8 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tickets.models.people import Language
 
-VISIBLE_PHONE_DIGITS = 4
-VISIBLE_PHONE_START = 4
+MASKABLE_DIGITS = 10  # a subscriber's number without its country code, as in Kazakhstan; shorter ones are hidden whole
 
 
 class Customer(models.Model):
@@ -48,6 +47,9 @@ class Customer(models.Model):
     @property
     def masked_phone(self) -> str:
         """The phone with its middle hidden, so that a glance over the shoulder copies nothing."""
-        if len(self.phone) <= VISIBLE_PHONE_START + VISIBLE_PHONE_DIGITS:
-            return "•••" if self.phone else ""
-        return f"{self.phone[:VISIBLE_PHONE_START]} ••• {self.phone[-VISIBLE_PHONE_DIGITS:]}"
+        digits = self.phone.removeprefix("+")
+        if len(digits) < MASKABLE_DIGITS:
+            return "•••" if digits else ""
+        country, start, end = digits[:-10], digits[-10:-7], digits[-4:]
+        plus = "+" if self.phone.startswith("+") else ""
+        return f"{plus}{country} {start} ••• {end[:2]} {end[2:]}".strip()
