@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from playwright.sync_api import ConsoleMessage
 
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
@@ -33,7 +34,12 @@ def page(browser, sandbox, timur):
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="ru")
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    page.on("console", listen)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.set_default_timeout(5000)
     page.goto(f"{sandbox.base_url}/#{timur.id}")
@@ -50,7 +56,7 @@ def write(page, text: str) -> None:
 
 
 def answer(sandbox: SandboxServer, timur: CustomerClient, text: str, **more) -> int:
-    return sandbox.call("sendMessage", chat_id=timur.id, text=text, **more)["result"]["message_id"]
+    return int(sandbox.call("sendMessage", chat_id=timur.id, text=text, **more)["result"]["message_id"])
 
 
 def get(sandbox: SandboxServer, path: str, **headers: str) -> tuple[http.client.HTTPResponse, str]:

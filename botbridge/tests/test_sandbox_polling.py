@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from botbridge.sandbox.client import Json
+from botbridge.sandbox.state import State
 from botbridge.sandbox.thread import SandboxServer
 
 
@@ -99,6 +100,22 @@ def test_ids_may_start_again_lower(sandbox):
     sandbox.put_update(17, message={"text": "restarted"})
     timur.write("after")
     assert [update["update_id"] for update in sandbox.call("getUpdates")["result"]] == [17, 18]
+
+
+def test_a_press_waits_150_seconds_and_a_message_a_day(tmp_path):
+    state = State(tmp_path)
+    bot_id = state.bot_id("1:token")
+    state.put_update(bot_id, 1, "message", {"message": {}})
+    state.put_update(bot_id, 2, "callback_query", {"callback_query": {}})
+
+    def waiting_after(seconds: float) -> list[int]:
+        state.db.execute("UPDATE pending SET expires_at = expires_at - ?", (seconds,))
+        return [update["update_id"] for update in state.pending_updates(bot_id, 100)]
+
+    assert waiting_after(100) == [1, 2]
+    assert waiting_after(60) == [1]
+    assert waiting_after(24 * 3600) == []
+    state.close()
 
 
 def test_counters_and_unacknowledged_updates_outlive_a_restart(tmp_path):

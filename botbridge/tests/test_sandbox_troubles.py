@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from botbridge.sandbox.client import CustomerClient, SandboxRefusal
+from botbridge.sandbox.limits import SendingLimits
 from botbridge.sandbox.thread import SandboxServer
 
 
@@ -65,7 +66,7 @@ def test_a_server_error_may_come_after_delivery(sandbox, timur):
 def test_a_hanging_call_is_delivered_and_never_answered(sandbox, timur):
     sandbox.knobs.turn_on("hang", times=1)
     with pytest.raises(TimeoutError):
-        sandbox.call("sendMessage", chat_id=timur.id, text="there", seconds=0.3)
+        sandbox.call("sendMessage", chat_id=timur.id, text="there", seconds=1)
     assert received(timur) == ["there"]
     assert last(sandbox) == (None, "hang", True)
 
@@ -121,9 +122,8 @@ def test_the_blocked_knob_answers_403_without_a_word_to_the_bot(sandbox, timur):
 def test_the_slow_knob_makes_calls_longer(sandbox, timur):
     sandbox.knobs.turn_on("slow", times=1, seconds=0.2)
     assert sandbox.call("sendMessage", chat_id=timur.id, text="slow")["ok"]
-    assert sandbox.call("sendMessage", chat_id=timur.id, text="quick")["ok"]
-    slow, quick = [line["ms"] for line in sandbox.log() if line["direction"] == "bot"]
-    assert slow >= 200 > quick
+    assert sandbox.log()[-1]["ms"] >= 200
+    assert sandbox.knobs.state()["slow"] is None
 
 
 def test_a_knob_may_name_its_methods(sandbox, timur):
@@ -142,28 +142,30 @@ def test_seeded_dice_fall_the_same_way_twice(sandbox, timur):
     assert set(first) == {True, False}
 
 
-def test_the_limits_hold_one_message_a_second_in_a_chat(sandbox, timur):
+def test_the_limits_answer_429(sandbox, timur):
     sandbox.knobs.turn_on("limits")
-    emma = sandbox.customer("Emma")
-    emma.write("hello")
-    assert sandbox.call("sendMessage", chat_id=timur.id, text="one")["ok"]
-    refused = sandbox.call("sendMessage", chat_id=timur.id, text="two")
+    answers = [sandbox.call("sendMessage", chat_id=timur.id, text=str(number)) for number in range(20)]
+    refused = next(answer for answer in answers if not answer["ok"])
     assert (refused["error_code"], refused["parameters"]) == (429, {"retry_after": 1})
-    assert sandbox.call("sendMessage", chat_id=emma.id, text="one")["ok"]
 
 
-def test_the_limits_hold_thirty_messages_a_second(sandbox):
-    customers = [sandbox.customer(str(number)) for number in range(35)]
-    for customer in customers:
-        customer.write("/start")
-    sandbox.knobs.turn_on("limits")
-    answers = [sandbox.call("sendMessage", chat_id=customer.id, text="hi") for customer in customers]
-    assert [answer["ok"] for answer in answers] == [True] * 30 + [False] * 5
+def test_a_chat_takes_one_message_a_second():
+    limits = SendingLimits()
+    assert [limits.take(1, 5, 1, now) for now in (0.0, 0.5, 0.9, 1.0, 1.99)] == [0, 1, 1, 0, 0]
+    assert limits.take(1, 6, 10, 2.0) == 0
+
+
+def test_a_bot_sends_thirty_messages_a_second():
+    limits = SendingLimits()
+    taken = [limits.take(1, chat_id, 1, chat_id / 100) == 0 for chat_id in range(40)]
+    assert taken == [True] * 30 + [False] * 10
+    assert limits.take(1, 99, 1, 1.0) == 0
+    assert limits.take(2, 1, 10, 0.4) == 0
 
 
 def test_a_customers_album_may_come_in_parts_and_out_of_order(sandbox, timur):
     sandbox.call("getUpdates", offset=-1)
-    sandbox.knobs.turn_on("album_in_parts", times=1, seconds=0.3)
+    sandbox.knobs.turn_on("album_in_parts", times=1, seconds=1)
     files = [(f"{number}.txt", b"x", "text/plain") for number in range(3)]
     sent = [message["message_id"] for message in timur.send_files(*files, text="три файла")]
     got = [update["message"]["message_id"] for update in sandbox.call("getUpdates", offset=-1)["result"]]

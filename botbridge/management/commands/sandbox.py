@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8081)
-        parser.add_argument("--state", type=Path, default=settings.BASE_DIR / "var" / "sandbox")
+        parser.add_argument("--state", type=Path, default=settings.VAR_DIR / "sandbox")
 
     def handle(self, *, host: str, port: int, state: Path, **_options: Any) -> None:
         if not settings.DEBUG:
