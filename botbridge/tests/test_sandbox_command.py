@@ -1,11 +1,14 @@
 """manage.py sandbox as its own process: when it refuses to start, and what it remembers of a sudden death."""
 
+import http.client
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -18,13 +21,14 @@ from botbridge.sandbox.thread import SandboxServer
 
 
 @contextmanager
-def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], SandboxClient]]:
+def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], SandboxClient, str]]:
+    """The process, its controls and the bot's token."""
     command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--state", str(state)]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        address = next(line for line in process.stdout if line.startswith("TELEGRAM_API_URL="))
-        yield process, SandboxClient(address.strip().partition("=")[2])
+        told = dict(line.strip().split("=", 1) for line in islice(process.stdout, 3) if "=" in line)
+        yield process, SandboxClient(told["TELEGRAM_API_URL"]), told["TELEGRAM_BOT_TOKEN"]
     finally:
         process.kill()
         process.communicate()
@@ -64,26 +68,46 @@ def test_a_token_that_is_none_is_named(settings, tmp_path):
         run_sandbox(port=0, state=tmp_path)
 
 
+def send(sandbox: SandboxClient, token: str, chat_id: int, text: str) -> int:
+    answer = sandbox.post(f"/bot{token}/sendMessage", {"chat_id": chat_id, "text": text})
+    return int(answer["result"]["message_id"])
+
+
 @pytest.mark.slow
-def test_a_killed_sandbox_forgets_nothing_it_told(tmp_path):
-    with running(tmp_path) as (process, sandbox):
+def test_a_sandbox_killed_under_load_forgets_nothing_it_told(tmp_path):
+    answered: list[int] = []
+    with running(tmp_path) as (process, sandbox, token):
         timur = sandbox.customer()
         for number in range(20):
             timur.write(str(number))
-        before, log = sandbox.updates(), sandbox.log()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    with running(tmp_path) as (_, sandbox):
+        before = sandbox.updates()
+
+        def send_until_it_dies() -> None:
+            with suppress(OSError, http.client.HTTPException):
+                while True:
+                    answered.append(send(sandbox, token, timur.id, "hello"))
+
+        sender = threading.Thread(target=send_until_it_dies)
+        sender.start()
+        while len(answered) < 50:
+            sender.join(timeout=0.01)
+        process.kill()
+        sender.join()
+    with running(tmp_path) as (_, sandbox, same_token):
+        assert same_token == token
         assert sandbox.updates() == before
-        assert sandbox.log() == log
-        message = CustomerClient(sandbox, timur.id).write("on we go")
-        assert message["message_id"] == 21
+        delivered = [line["message_ids"][0] for line in sandbox.sends(timur.id)]
+        assert delivered[: len(answered)] == answered
+        assert len(delivered) <= len(answered) + 1
+        assert [message["message_id"] for message in sandbox.messages(timur.id)][20:] == delivered
+        assert send(sandbox, token, timur.id, "on we go") == delivered[-1] + 1
+        CustomerClient(sandbox, timur.id).write("me too")
         assert sandbox.updates()[-1]["update"]["update_id"] == before[-1]["update"]["update_id"] + 1
 
 
 @pytest.mark.slow
 def test_sigterm_ends_it_at_once_under_an_open_page(tmp_path):
-    with running(tmp_path) as (process, sandbox), urlopen(f"{sandbox.base_url}/sandbox/events") as stream:
+    with running(tmp_path) as (process, sandbox, _), urlopen(f"{sandbox.base_url}/sandbox/events") as stream:
         assert stream.readline() == b":\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
