@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import override_settings
 
 if TYPE_CHECKING:
@@ -104,9 +105,13 @@ def browser() -> "Iterator[Browser]":
     """A Chromium; every test opens a context of its own and closes it."""
     from playwright.sync_api import sync_playwright
 
-    # Playwright's synchronous API runs an event loop in this thread, which Django takes for asynchronous code.
+    # Playwright's synchronous API runs an event loop in this thread, which Django takes for asynchronous code: it would
+    # refuse to ask the database, and open connections of its own that know nothing of the test's.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    own = {connection.alias: connection for connection in connections.all()}
     with sync_playwright() as playwright:
+        for alias, connection in own.items():
+            connections[alias] = connection
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()

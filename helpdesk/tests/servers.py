@@ -45,9 +45,11 @@ def database_url(port: int | None = None) -> str:
 
 
 @contextmanager
-def web_server(*, workers: int = 2, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def web_server(
+    port: int | None = None, *, workers: int = 2, **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """gunicorn as the product runs it; gives the process and its port, and ends it at the end of the block."""
-    port = free_port()
+    port = port or free_port()
     gunicorn = ["-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "helpdesk.asgi:application"]
     address = f"127.0.0.1:{port}"
     with process(*gunicorn, "--bind", address, WEB_CONCURRENCY=str(workers), **environment) as server:

@@ -136,7 +136,7 @@ def test_streams_outlive_a_database_that_goes_away(ticket: Ticket, cookies: list
 
     async def scenario() -> None:
         await gate.open()
-        web = web_server(workers=1, database=database_url(gate.port))
+        web = web_server(workers=1, DATABASE_URL=database_url(gate.port))
         _, port = await asyncio.to_thread(web.__enter__)
         try:
             stream = await Stream.open(port, cookies[0])

@@ -4,7 +4,8 @@
 //   live:on       from now on nothing is missed: ask for what may have been
 //   live:off      nothing is heard
 //   live:change   {kind, ticket, message, version}
-//   live:out      the session is over; the page is about to leave for the login page
+//   live:expired  the session is over: this person has to sign in again
+// Signing out in one tab takes all of them to the login page.
 
 const { user, session, events, login } = document.body.dataset;
 const QUIET = 40_000; // The server proves that it lives every 15 s.
@@ -14,7 +15,7 @@ const LONGEST_PAUSE = 15_000;
 const tab = crypto.randomUUID?.() ?? String(Math.random());
 const channel = new BroadcastChannel(`helpdesk ${user} ${session}`);
 let isLeader = false;
-let isLive = false;
+let state; // "on" or "off", once known
 let wake = () => {};
 
 const fire = (name, detail) => document.body.dispatchEvent(new CustomEvent(`live:${name}`, { detail }));
@@ -22,14 +23,15 @@ const fire = (name, detail) => document.body.dispatchEvent(new CustomEvent(`live
 function hear({ name, detail }) {
   if (name === "ask") {
     // A tab has just opened. To the others "on" again would mean another round of questions.
-    if (isLeader && isLive) channel.postMessage({ name: "on", detail: { to: detail.from } });
-    return;
+    if (isLeader && state) channel.postMessage({ name: state, detail: { to: detail.from } });
+  } else if (name === "wake") {
+    wake();
+  } else if (name === "out") {
+    location.assign(login);
+  } else if (!detail?.to || detail.to === tab) {
+    if (name === "on" || name === "off") state = name;
+    fire(name, detail);
   }
-  if (detail?.to && detail.to !== tab) return;
-  if (name === "on") isLive = true;
-  if (name === "off") isLive = false;
-  fire(name, detail);
-  if (name === "out") location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 function tell(name, detail) {
@@ -41,13 +43,22 @@ channel.onmessage = (message) => hear(message.data);
 
 async function lead() {
   isLeader = true;
+  let hasExpired = false;
   for (let failures = 0; ; failures += 1) {
     try {
-      await listen(() => { failures = 0; });
-    } catch {
-      // No network, no server, silence for too long, or an answer that is no stream: try again.
+      await listen(() => {
+        failures = 0;
+        hasExpired = false;
+      });
+    } catch (error) {
+      // No network, no server, silence for too long, or an answer that is no stream: try again. Signing in again in
+      // another tab ends even this.
+      if (error.status === 401 && !hasExpired) {
+        hasExpired = true;
+        tell("expired", { login });
+      }
     }
-    if (isLive) tell("off");
+    if (state !== "off") tell("off");
     const longest = Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE);
     // Everybody's stream ends when the server restarts; they must not all come back at once.
     await pause(longest * (0.5 + Math.random()));
@@ -61,10 +72,10 @@ function pause(milliseconds) {
   });
 }
 
-addEventListener("online", () => wake());
-document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
-// A page that comes back whole from the browser's memory has heard nothing meanwhile.
-addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+// No reason to wait any longer.
+addEventListener("online", () => tell("wake"));
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tell("wake"); });
+document.addEventListener("click", (event) => { if (event.target.closest("#reconnect")) tell("wake"); });
 
 async function listen(onOpen) {
   const stop = new AbortController();
@@ -76,13 +87,12 @@ async function listen(onOpen) {
   try {
     stillThere();
     const answer = await fetch(events, { signal: stop.signal, cache: "no-store", headers: { Accept: "text/event-stream" } });
-    if (answer.status === 401 || answer.status === 403) return await leave();
-    if (!answer.ok) throw new Error(answer.status);
+    if (!answer.ok) throw Object.assign(new Error("no stream"), { status: answer.status });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return undefined;
+      if (done) return;
       stillThere();
       const blocks = (text + value).split("\n\n");
       text = blocks.pop();
@@ -103,23 +113,25 @@ function receive(block, onOpen) {
   const data = fields.data && JSON.parse(fields.data);
   if (fields.event === "hello") {
     // Somebody else has signed in here: this page is not theirs.
-    if (String(data.user) !== user) tell("out");
+    if (String(data.user) !== user) return tell("out");
     onOpen();
-    tell("on");
-  } else if (fields.event === "pause") {
-    tell("off");
-  } else if (data && !fields.event) {
-    tell("change", data);
+    return tell("on");
   }
+  if (fields.event === "pause") return tell("off");
+  return data && !fields.event ? tell("change", data) : undefined;
 }
 
-function leave() {
-  tell("out");
-  return new Promise(() => {}); // The page is going away.
-}
+// The answer to signing out is what takes this page away, so by then the session is over for the others too.
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-signs-out]")) addEventListener("pagehide", () => channel.postMessage({ name: "out" }));
+});
+
+const ask = () => channel.postMessage({ name: "ask", detail: { from: tab } });
+// A page that comes back whole from the browser's memory has heard nothing meanwhile.
+addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
 
 if (navigator.locks) {
-  channel.postMessage({ name: "ask", detail: { from: tab } });
+  ask();
   navigator.locks.request(`helpdesk ${user} ${session}`, lead);
 } else {
   // Browsers offer locks to pages served over HTTPS or from this machine; elsewhere each tab listens for itself.

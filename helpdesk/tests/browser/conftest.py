@@ -1,0 +1,107 @@
+"""The product as people use it: the web server, and where a customer takes part, the sandbox, the bot and the jobs."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from botbridge.sandbox.thread import SandboxServer
+from helpdesk.tests.servers import free_port, process, web_server
+from tickets.models import User
+
+DESKTOP = {"width": 1440, "height": 900}
+#: Generous: other work on the machine may be heavy. Tests that promise a time say so themselves.
+PATIENCE = 15_000
+
+
+@dataclass
+class Desk:
+    """A site and the browsers in front of it."""
+
+    browser: Browser
+    stack: ExitStack
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    server: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        self.server.enter_context(web_server(self.port, workers=1, **self.environment))
+
+    def stop(self) -> None:
+        self.server.close()
+
+    def open(self, user: User | None = None) -> BrowserContext:
+        """A browser of its own, signed in as `user`. What its pages complain of fails the test when it closes."""
+        context = self.browser.new_context(base_url=self.url, locale="ru-RU", viewport=DESKTOP)
+        context.set_default_timeout(PATIENCE)
+        complaints: list[str] = []
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda message: note_complaint(message, complaints))
+        self.stack.callback(lambda: check(complaints))
+        self.stack.callback(context.close)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+            context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
+        return context
+
+    def page(self, user: User, path: str = "/desk/") -> Page:
+        """A page that hears the live stream."""
+        page = self.open(user).new_page()
+        page.goto(path)
+        page.wait_for_selector("html[data-live=on]", state="attached")
+        return page
+
+
+def note_complaint(message: ConsoleMessage, complaints: list[str]) -> None:
+    """Refused answers are the product at work; everything else a browser calls an error is one."""
+    if message.type == "error" and not message.text.startswith("Failed to load resource"):
+        complaints.append(message.text)
+
+
+def check(complaints: list[str]) -> None:
+    assert not complaints, complaints
+
+
+@contextmanager
+def serving(browser: Browser, **environment: str) -> Iterator[Desk]:
+    with ExitStack() as stack:
+        desk = Desk(browser, stack, environment)
+        stack.callback(desk.stop)
+        desk.start()
+        yield desk
+
+
+@pytest.fixture
+def desk(transactional_db: None, browser: Browser) -> Iterator[Desk]:
+    """The site alone: customers' messages come by the domain's own operations."""
+    with serving(browser) as running:
+        yield running
+
+
+@dataclass
+class Loop:
+    """The whole product: a desk, and customers with Telegram in their hands."""
+
+    desk: Desk
+    sandbox: SandboxServer
+
+
+@pytest.fixture
+def loop(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[Loop]:
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(SandboxServer(tmp_path / "sandbox", port=free_port()))
+        telegram = {"TELEGRAM_API_URL": sandbox.base_url, "TELEGRAM_BOT_TOKEN": sandbox.token}
+        for command in ("runbot", "runjobs"):
+            stack.enter_context(process("manage.py", command, **telegram))
+        yield Loop(stack.enter_context(serving(browser, **telegram)), sandbox)

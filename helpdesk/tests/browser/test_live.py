@@ -1,0 +1,124 @@
+"""Open pages hear: one stream a browser, news on the open ticket and in the queue, and the end of a session."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from conftest import wrote
+from helpdesk.tests.browser.conftest import Desk
+from tickets import operations
+from tickets.models import Team, Ticket, User
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
+
+OPEN_PAGE = "html[data-live=on]"
+
+
+def tabs(context: BrowserContext, path: str, number: int) -> list[Page]:
+    pages = [context.new_page() for _ in range(number)]
+    for page in pages:
+        page.goto(path)
+    for page in pages:
+        page.wait_for_selector(OPEN_PAGE, state="attached")
+    return pages
+
+
+def path_of(ticket: Ticket) -> str:
+    return f"/desk/t/{ticket.pk}/"
+
+
+def test_a_message_appears_on_the_open_ticket_within_a_second(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    wrote(ticket.customer, "Уже включился, спасибо", ticket=ticket)
+    expect(page.locator("#log-list")).to_contain_text("Уже включился, спасибо", timeout=1000)
+
+
+def test_a_new_ticket_appears_in_the_queue_within_three_seconds(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    page = desk.page(aigerim, "/desk/?view=free")
+    new = wrote(ticket.customer, "И ещё вопрос про доставку").ticket
+    assert new is not None
+    expect(page.locator(f"#row-{new.pk}")).to_be_visible(timeout=3000)
+
+
+def test_ten_tabs_stay_live_with_one_stream(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    context = desk.open(aigerim)
+    streams: list[str] = []
+    context.on("request", lambda request: streams.append(request.url) if request.url.endswith("/events") else None)
+    pages = tabs(context, path_of(ticket), 10)
+    wrote(ticket.customer, "Слышно всем", ticket=ticket)
+    for page in pages:
+        expect(page.locator("#log-list")).to_contain_text("Слышно всем")
+    assert len(streams) == 1
+
+
+def test_another_tab_takes_over_when_the_leader_closes(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    context = desk.open(aigerim)
+    leader, *others = tabs(context, path_of(ticket), 3)
+    leader.close()
+    wrote(ticket.customer, "После смены ведущей", ticket=ticket)
+    for page in others:
+        expect(page.locator("#log-list")).to_contain_text("После смены ведущей")
+
+
+def test_signing_out_in_one_tab_ends_all(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    first, *others = tabs(desk.open(aigerim), path_of(ticket), 3)
+    first.locator(".me").click()
+    first.get_by_role("button", name="Выйти").click()
+    for page in (first, *others):
+        expect(page).to_have_url(re.compile("/desk/login/"))
+
+
+def test_a_disabled_person_is_out_at_once(desk: Desk, ticket: Ticket, aigerim: User, saule: User) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    operations.disable_user(actor=saule, user=aigerim)
+    expect(page).to_have_url(re.compile("/desk/login/"), timeout=5000)
+
+
+def test_who_has_words_unsent_is_not_torn_away_from_them(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator("#reply-text").fill("Сейчас посмотрю")
+    operations.disable_user(actor=saule, user=aigerim)
+    expect(page.locator("#guard")).to_contain_text("Вы вышли из системы")
+    expect(page.locator("#reply-text")).to_have_value("Сейчас посмотрю")
+
+
+def test_a_hand_over_says_so_on_the_losers_page_at_once(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User, other_team: Team
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator("#reply-text").fill("Начатый ответ")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "GET" else None)
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    expect(page.locator("#guard")).to_contain_text("Обращение передано другой команде", timeout=1000)
+    expect(page.locator("#reply-text")).to_have_value("Начатый ответ")
+    assert not [url for url in asked if f"/t/{ticket.pk}/" in url], "no content is asked for"
+
+
+def test_the_dot_and_the_banner_tell_the_truth(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    expect(page.locator("#live")).to_have_attribute("aria-label", "На связи, обновляется само")
+    expect(page.locator("#offline")).to_be_hidden()
+    desk.stop()
+    expect(page.locator("#live")).to_have_attribute("aria-label", "Нет связи, пробуем снова")
+    expect(page.locator("#offline")).to_be_visible()
+    desk.start()
+    expect(page.locator("#live")).to_have_attribute("aria-label", "На связи, обновляется само", timeout=30_000)
+    expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_what_was_said_while_the_server_was_away_is_there_when_it_is_back(
+    desk: Desk, ticket: Ticket, aigerim: User
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    desk.stop()
+    wrote(ticket.customer, "Пока вас не было", ticket=ticket)
+    desk.start()
+    expect(page.locator("#log-list")).to_contain_text("Пока вас не было", timeout=30_000)
