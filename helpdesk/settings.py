@@ -133,7 +133,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "tickets.views.entry.locked_out"
+# Its lists in the admin would let attempts be deleted; a lock ends by itself.
+AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_CALLABLE = "tickets.views.entry.locked_out"
 
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.

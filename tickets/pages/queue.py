@@ -24,6 +24,7 @@ class CappedCount(Subquery):
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) capped)"
     output_field = IntegerField()
+    empty_result_set_value = 0  # for whom no ticket can be visible
 
 
 @dataclass(frozen=True)
