@@ -1,4 +1,4 @@
-"""The permission matrix, once (DESIGN.md keeps the table; `tickets/tests/test_access.py` holds every row).
+"""The permission matrix, once (DESIGN.md keeps the table; `helpdesk/tests/test_access.py` holds every row).
 
 Two questions are answered here and nowhere else: which tickets a person sees (`visible_to`, a `Q` for sets) and what
 a person may do with one of them (a predicate per act). Not visible is answered with 404, visible but not allowed with
