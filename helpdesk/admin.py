@@ -1,6 +1,7 @@
 """The supervisors' room at /admin/: Django's admin, opened by `tickets.access` instead of rights per model."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -12,11 +13,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse, reverse_lazy
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from botbridge.health import facts
 from tickets import access
 from tickets.views.answers import DeskRequest
 from tickets.views.entry import sign_out
@@ -38,6 +42,9 @@ class SupervisorsSite(admin.AdminSite):
             "site_title": settings.BRAND_NAME,
             "site_header": _("%(brand)s: старшим смены") % {"brand": settings.BRAND_NAME},
         }
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {"bot": bot_state(), **(extra_context or {})})
 
     def admin_view(self, view: AnyView, cacheable: bool = False) -> AnyView:
         """Strangers are sent to sign in; a signed-in person without the right is told so, not asked to sign in."""
@@ -63,3 +70,11 @@ class SupervisorsSite(admin.AdminSite):
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
         """The desk's sign-out: whoever leaves here is off the line there too."""
         return sign_out(cast(DeskRequest, request))
+
+
+def bot_state() -> dict[str, Any]:
+    """The bot's facts for the first page: moments instead of ages, so that the page words them in its language."""
+    found, now = facts(), timezone.now()
+    ages = ("last_poll_age", "oldest_unhandled", "oldest_unsent")
+    moments = {name: now - timedelta(seconds=found[name]) for name in ages if found[name] is not None}
+    return {**found, **dict.fromkeys(ages), **moments}

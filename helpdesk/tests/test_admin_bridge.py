@@ -1,11 +1,15 @@
 """What a supervisor sees of the bridge: updates, parked ones to try again, and the calls made to Telegram."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from botbridge.models import OutboundCall, Update
+from botbridge.models import BotStatus, OutboundCall, Update
 from tickets.models import DeliveryState, Lane, User
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +91,19 @@ def test_calls_are_read_only(room: Client) -> None:
     assert "Здравствуйте" in room.get(page).content.decode()
     assert room.post(page, {"state": "queued"}).status_code == 403
     assert room.get(CALLS, {"q": "нет такого"}).status_code == 200
+
+
+def test_the_first_page_tells_how_the_bot_fares(room: Client) -> None:
+    page = room.get(reverse("admin:index")).content.decode()
+    assert "Telegram ещё не отвечал" in page
+    BotStatus.objects.create(
+        bot_id=7, last_polled_at=timezone.now() - timedelta(minutes=3), stopped_reason="Нет доступа"
+    )
+    update(1, Update.State.PARKED)
+    update(2, Update.State.STORED)
+    Update.objects.filter(update_id=2).update(received_at=timezone.now() - timedelta(hours=2))
+    page = room.get(reverse("admin:index")).content.decode()
+    assert "Ответ Telegram: 3\xa0минуты назад" in page
+    assert "Необработанное ждёт: 2\xa0часа" in page
+    assert "Остановлен: Нет доступа" in page
+    assert re.search(r"state__exact=parked\">Отложено после ошибок</a>: 1", page)
