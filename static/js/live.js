@@ -255,7 +255,7 @@ async function thaw() {
 }
 
 document.addEventListener("pointerover", (event) => {
-  const isInside = event.pointerType !== "touch" && Boolean(event.target.closest("#queue-list"));
+  const isInside = event.pointerType !== "touch" && Boolean(event.target.closest("#queue-list, #queue-news"));
   const hasLeft = isPointerInside && !isInside;
   isPointerInside = isInside;
   if (hasLeft && waiting && !isFrozen(waiting)) thaw();
@@ -338,7 +338,7 @@ document.body.addEventListener("live:change", ({ detail: { kind, ticket, message
 
 // The session is over. A page with unsent words keeps them in sight; any other goes to the login page.
 document.body.addEventListener("live:expired", async ({ detail: { login } }) => {
-  if (!byId("reply-text")?.value.trim()) {
+  if (!byId("reply-text")?.value.trim() && !byId("attached")?.children.length) {
     location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
     return;
   }
