@@ -5,6 +5,7 @@ import io
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,13 @@ class Customers:
             with self._state.transaction():
                 for person in CAST:
                     self._add(person)
+
+    def introduce(self, people: Iterable[Json]) -> None:
+        """Adds people who have written to the bot before this sandbox was there, so that it may write to them."""
+        with self._state.transaction():
+            for person in people:
+                if self._state.customer(person["id"]) is None:
+                    self._state.open_chat(self._bot_id, self._add(person)["id"])
 
     def add(self, person: Json) -> Json:
         """A new customer, who has not written yet. Names and language as in the Bot API's User; `phone` beside them."""

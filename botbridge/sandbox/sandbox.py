@@ -1,6 +1,6 @@
 """The sandbox put together: one aiohttp application with the Bot API, the chat page and the controls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from aiohttp import web
 from botbridge.sandbox import control
 from botbridge.sandbox.bot_api import BotApi
 from botbridge.sandbox.control import Control
-from botbridge.sandbox.customers import Customers
+from botbridge.sandbox.customers import Customers, Json
 from botbridge.sandbox.files import Files
 from botbridge.sandbox.knobs import Knobs
 from botbridge.sandbox.page import Handler, Page
@@ -30,8 +30,11 @@ class Sandbox:
     app: web.Application
 
     @classmethod
-    def open(cls, folder: Path, *, token: str = "", brand: str) -> "Sandbox":
-        """Opens the state and builds the application. Raises StateInUse while another sandbox has the folder."""
+    def open(cls, folder: Path, *, token: str = "", brand: str, known: Iterable[Json] = ()) -> "Sandbox":
+        """Opens the state and builds the application. Raises StateInUse while another sandbox has the folder.
+
+        `known`: people who have written to this bot before, as the Bot API's User.
+        """
         state = State(folder)
         token = state.default_token(token)
         bot_id = state.bot_id(token)
@@ -39,6 +42,7 @@ class Sandbox:
         bot_api = BotApi(state, files, brand)
         customers = Customers(state, files, knobs, bot_api, bot_id)
         customers.invite_cast()
+        customers.introduce(known)
         app = web.Application(client_max_size=MAX_BODY, middlewares=[guard, control.refusals])
         app.add_routes(Wire(state, files, knobs, bot_api).routes())
         app.add_routes(Control(state, files, knobs, customers, bot_id).routes())

@@ -171,6 +171,10 @@ class State:
             {**columns, "bot_id": bot_id, "chat_id": chat_id},
         )
 
+    def open_chat(self, bot_id: int, chat_id: int) -> None:
+        """A chat as the customer's first message would have left it."""
+        self.db.execute("INSERT INTO chat (bot_id, chat_id, last_message_id) VALUES (?, ?, 0)", (bot_id, chat_id))
+
     # Messages.
 
     def add_message(self, bot_id: int, chat_id: int, body: Json) -> Json:

@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,11 +21,20 @@ class SandboxServer(SandboxClient):
     clients that stay, the same `port`) another one goes on where this one stopped.
     """
 
-    def __init__(self, state: Path, *, port: int = 0, token: str = "", brand: str = "Орбита Электроника") -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        token: str = "",
+        brand: str = "Орбита Электроника",
+        known: Sequence[Json] = (),
+    ) -> None:
         self._folder = state
         self.port = port
         self.token = token
         self._brand = brand
+        self._known = known
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
         self._serving = AsyncExitStack()
@@ -54,7 +63,7 @@ class SandboxServer(SandboxClient):
         return answer
 
     async def _start(self) -> None:
-        sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand)
+        sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand, known=self._known)
         self.token = sandbox.token
         self.port = await self._serving.enter_async_context(sandbox.serve("127.0.0.1", self.port))
 

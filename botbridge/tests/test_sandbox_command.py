@@ -15,9 +15,13 @@ from urllib.request import urlopen
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connections
 
+from botbridge.management.commands.sandbox import known_customers
 from botbridge.sandbox.client import CustomerClient, SandboxClient
 from botbridge.sandbox.thread import SandboxServer
+
+pytestmark = pytest.mark.django_db
 
 
 @contextmanager
@@ -36,8 +40,15 @@ def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], SandboxClient,
 
 def run_sandbox(**options: object) -> None:
     """In a thread of its own: a browser test before this one leaves an event loop in the main thread."""
+
+    def run() -> None:
+        try:
+            call_command("sandbox", **options)
+        finally:
+            connections.close_all()
+
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(call_command, "sandbox", **options).result()
+        thread.submit(run).result()
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +122,14 @@ def test_sigterm_ends_it_at_once_under_an_open_page(tmp_path):
         assert stream.readline() == b":\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
+
+
+def test_the_desks_customers_can_be_written_to(timur, tmp_path):
+    known = known_customers()
+    with SandboxServer(tmp_path, known=known):
+        pass
+    with SandboxServer(tmp_path, known=known) as sandbox:
+        answer = sandbox.call("sendMessage", chat_id=timur.telegram_user_id, text="Здравствуйте")
+
+    assert answer["ok"]
+    assert [person["first_name"] for person in known] == [timur.name]

@@ -131,7 +131,7 @@ def fridge_in_kazakh(staff: Staff, telegram_user_id: int) -> None:
 
 
 def parcel_in_english(staff: Staff, telegram_user_id: int) -> None:
-    story = Story(telegram_user_id=telegram_user_id, name="Emma Larsen", username="emma_demo", language_code="en")
+    story = Story(telegram_user_id=telegram_user_id, name="Nora Lind", username="nora_demo", language_code="en")
     story.says("Hello! My order 720-118 shows as delivered, but nothing has arrived.", ago=minutes(6))
     receipt(story, ago=minutes(6))
     story.says("I was at home all day.", ago=minutes(5))

@@ -8,11 +8,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from botbridge.sandbox.errors import BotApiError
 from botbridge.sandbox.sandbox import Sandbox
 from botbridge.sandbox.state import StateInUse
+from tickets.models import Customer
+
+#: More would only make the page's list long.
+KNOWN_AT_MOST = 100
 
 
 class Command(BaseCommand):
@@ -30,7 +35,7 @@ class Command(BaseCommand):
                 _("Песочница работает только с DEBUG=1: любой, кто до неё дотянется, может писать от имени клиентов.")
             )
         try:
-            asyncio.run(self._serve(host, port, state))
+            asyncio.run(self._serve(host, port, state, known_customers()))
         except StateInUse as error:
             raise CommandError(_("Другая песочница уже работает с папкой %(folder)s.") % {"folder": state}) from error
         except BotApiError as error:
@@ -41,8 +46,8 @@ class Command(BaseCommand):
                 % {"host": host, "port": port, "reason": error.strerror}
             ) from error
 
-    async def _serve(self, host: str, port: int, state: Path) -> None:
-        sandbox = Sandbox.open(state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME)
+    async def _serve(self, host: str, port: int, state: Path, known: list[dict[str, Any]]) -> None:
+        sandbox = Sandbox.open(state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME, known=known)
         async with sandbox.serve(host, port) as bound:
             stopped = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,3 +58,23 @@ class Command(BaseCommand):
             self.stdout.write(f"TELEGRAM_BOT_TOKEN={sandbox.token}")
             self.stdout.flush()
             await stopped.wait()
+
+
+def known_customers() -> list[dict[str, Any]]:
+    """The desk's customers as the Bot API's User: a manager must be able to answer those of the demo, too.
+
+    Empty where there is no migrated database: the sandbox also serves alone.
+    """
+    try:
+        return [
+            {
+                "id": customer.telegram_user_id,
+                "first_name": customer.name or "?",
+                "username": customer.username,
+                "language_code": customer.language,
+                "phone": customer.phone,
+            }
+            for customer in Customer.objects.filter(telegram_user_id__isnull=False)[:KNOWN_AT_MOST]
+        ]
+    except DatabaseError:
+        return []
