@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiogram import Bot, Dispatcher, types
+from aiogram.types.update import UpdateTypeLookupError
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -232,14 +233,15 @@ def _failed(bot_id: int, claimed: Claim, error: Exception) -> None:
 def parse(raw: str, bot: Bot) -> types.Update | None:
     """The update in aiogram's types, a message they do not fit cut down to what a bubble needs; None beyond that."""
     update = json.loads(raw, object_pairs_hook=_storable_pairs)
-    try:
-        return types.Update.model_validate(update, context={"bot": bot})
-    except ValidationError:
-        logger.warning("Update %s does not fit aiogram's types", update.get("update_id"))
-    try:
-        return types.Update.model_validate(_bare(update), context={"bot": bot})
-    except ValidationError:
-        return None
+    for wanted in (update, _bare(update)):
+        try:
+            event = types.Update.model_validate(wanted, context={"bot": bot})
+            _kind = event.event_type  # raises for a kind that is newer than aiogram
+        except (ValidationError, UpdateTypeLookupError):
+            logger.warning("Update %s does not fit aiogram's types", update.get("update_id"))
+        else:
+            return event
+    return None
 
 
 def _storable_pairs(pairs: list[tuple[str, Any]]) -> Json:

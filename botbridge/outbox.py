@@ -206,6 +206,19 @@ def _until_next(bot_id: int, now: datetime) -> float:
     return min(max((soonest - CHAT_BURST - now).total_seconds(), 0.01), LOOK_EVERY)
 
 
+async def perform(bot: Bot, claimed: Claimed) -> Outcome:
+    """Make a claimed call, unless so much of its lease is gone that it could end in the middle."""
+    if not claimed.may_still_leave:
+        return Outcome(DeliveryState.QUEUED, "the lease was nearly over before the request could leave")
+    files: dict[str, InputFile] = {}
+    if claimed.attachment is not None:
+        file = claimed.attachment.file
+        if not file.name or not await in_thread(file.storage.exists, file.name):
+            return Outcome(DeliveryState.FAILED, "the file is not in storage", Reason.BAD_FILE)
+        files[claimed.file_field] = StoredFile(file.open, stored_name(claimed.attachment))
+    return await requests.make(bot, claimed.call.method, claimed.call.payload, files)
+
+
 # Settling.
 
 
@@ -351,20 +364,9 @@ class Outbox:
         task.add_done_callback(self._in_flight.discard)
         return 0
 
-    async def _request(self, claimed: Claimed) -> Outcome:
-        if not claimed.may_still_leave:
-            return Outcome(DeliveryState.QUEUED, "the lease was nearly over before the request could leave")
-        files: dict[str, InputFile] = {}
-        if claimed.attachment is not None:
-            file = claimed.attachment.file
-            if not file.name or not await in_thread(file.storage.exists, file.name):
-                return Outcome(DeliveryState.FAILED, "the file is not in storage", Reason.BAD_FILE)
-            files[claimed.file_field] = StoredFile(file.open, stored_name(claimed.attachment))
-        return await requests.make(self._bot, claimed.call.method, claimed.call.payload, files)
-
     async def _carry_out(self, claimed: Claimed) -> None:
         log_context.chat_id.set(claimed.call.chat_id)
-        outcome = await self._request(claimed)
+        outcome = await perform(self._bot, claimed)
         crash.at(crash.AFTER_HTTP)
         if outcome.error:
             logger.warning("%s: %s, %s", claimed.call.method, outcome.state.value, outcome.error)

@@ -169,7 +169,8 @@ def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, rea
     delivery.state, delivery.reason = state, reason
     delivery.settled_at = None if state == DeliveryState.QUEUED else timezone.now()
     delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at"])
-    if ticket is not None:
+    # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
+    if ticket is not None and state != DeliveryState.QUEUED:
         show_trouble(ticket)
         begin(ticket).record(
             Event.Kind.DELIVERY, change=Change.Kind.MESSAGE_STATE, message=delivery.message, state=state.value

@@ -1,0 +1,503 @@
+"""What the bot says and asks. Words are checked in Russian; the translations have a test of their own."""
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from botbridge.models import BotStatus, ChatSession, OutboundCall
+from botbridge.parts import keyboard_under
+from botbridge.tests.conftest import BOT_ID, Line, Phone
+from conftest import wrote
+from tickets import operations
+from tickets.models import Customer, Delivery, Lane, Message, Notice, Status, Ticket, Topic, User
+
+pytestmark = pytest.mark.django_db
+
+
+# The first minute.
+
+
+@override_settings(BRAND_NAME="Орбита Электроника")
+def test_start_greets_by_name_and_offers_topics_and_the_other_language(phone: Phone, topics: list[Topic]):
+    phone.write("/start")
+    assert phone.heard == [
+        (
+            "Здравствуйте, Тимур! Вы пишете в поддержку компании «Орбита Электроника». Отвечают люди. "
+            "Выберите тему или сразу напишите вопрос."
+        )
+    ]
+    for button in ("Қазақша", "Доставка и получение", "Гарантия и ремонт"):
+        assert phone.find(button)
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Я", "http://x.kz", "Тимур!!!", "А" * 31, "5"])
+def test_a_name_that_is_no_name_is_left_out(line: Line, name: str):
+    phone = Phone(line, first_name=name)
+    phone.write("/start")
+    assert phone.heard[0].startswith("Здравствуйте! ")
+
+
+def test_a_question_needs_no_start(phone: Phone, topics: list[Topic]):
+    phone.write("Не включается ноутбук")
+    (ticket,) = phone.tickets
+    assert ticket.subject == "Не включается ноутбук"
+    assert phone.heard == [
+        (
+            f"Обращение №{ticket.pk} принято. Дописывайте сюда же, менеджер увидит всё.\n\n"
+            "Выберите тему, если хотите: так быстрее."
+        )
+    ]
+
+
+def test_what_is_added_later_goes_in_silence(phone: Phone):
+    phone.write("Не включается ноутбук")
+    phone.write("Заказ 719-204")
+    phone.send(caption="Вот он", photo=[{"file_id": "a", "file_unique_id": "u", "width": 9, "height": 9}])
+    assert phone.written == ["Не включается ноутбук", "Заказ 719-204", "Вот он"]
+    assert len(phone.heard) == 1
+    assert len(phone.tickets) == 1
+
+
+def test_every_sentence_of_the_bot_is_a_message_with_a_delivery(phone: Phone, topics: list[Topic]):
+    for text in ("/start", "/help", "/lang", "/my", "/new", "Вопрос", "/my"):
+        phone.write(text)
+    said = Message.objects.filter(sender="system")
+    assert said.count() == 7
+    assert Delivery.objects.filter(message__in=said, state="queued", expires_at__isnull=False).count() == 7
+
+
+def test_answers_go_before_receipts(phone: Phone):
+    phone.write("/help")
+    phone.write("Вопрос")
+    assert list(Delivery.objects.order_by("pk").values_list("lane", flat=True)) == [Lane.ANSWER, Lane.RECEIPT]
+
+
+# Topics.
+
+
+def test_a_topic_chosen_first_sorts_the_question_that_follows(phone: Phone, topics: list[Topic], other_team):
+    topics[1].team = other_team
+    topics[1].save()
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    assert phone.heard[-1].startswith("Гарантия и ремонт. Напишите вопрос")
+    phone.write("Сломался")
+    (ticket,) = phone.tickets
+    assert (ticket.topic, ticket.team) == (topics[1], other_team)
+    assert "Выберите тему" not in phone.heard[-1]
+
+
+def test_the_topic_is_forgotten_once_it_is_used(phone: Phone, topics: list[Topic]):
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    phone.write("Сломался")
+    phone.write("/new И где второй заказ?")
+    assert [ticket.topic for ticket in phone.tickets] == [topics[1], None]
+
+
+def test_a_topic_chosen_under_the_receipt_sorts_that_ticket_and_keeps_its_team(
+    phone: Phone, topics: list[Topic], team, other_team
+):
+    topics[0].team = other_team
+    topics[0].save()
+    phone.write("Где заказ?")
+    phone.press("Доставка и получение")
+    (ticket,) = phone.tickets
+    assert (ticket.topic, ticket.team) == (topics[0], team)
+    assert phone.toasts == ["Доставка и получение"]
+    edit = OutboundCall.objects.get(method="editMessageReplyMarkup")
+    assert edit.payload["reply_markup"]["inline_keyboard"][0][0]["text"] == "Сменить тему"
+
+
+def test_the_topic_can_be_changed(phone: Phone, topics: list[Topic]):
+    phone.write("/start")
+    phone.press("Доставка и получение")
+    phone.press("Сменить тему")
+    offered = OutboundCall.objects.filter(method="editMessageReplyMarkup").latest("pk").payload["reply_markup"]
+    assert [row[0]["text"] for row in offered["inline_keyboard"]] == ["Доставка и получение", "Гарантия и ремонт"]
+
+
+def test_a_topic_button_outlived_by_its_topic_does_nothing(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    data, under = phone.find("Доставка и получение")
+    topics[0].delete()
+    phone.press_data(data, under)
+    assert phone.tickets[0].topic is None
+    assert phone.toasts == [""]
+
+
+# Languages.
+
+
+@pytest.mark.parametrize(
+    ("code", "language"), [("kk", "kk"), ("kk-KZ", "kk"), ("en-GB", "en"), ("ru", "ru"), ("de", "ru"), ("", "ru")]
+)
+def test_the_bot_speaks_the_language_of_the_customers_telegram(line: Line, code: str, language: str):
+    phone = Phone(line, language_code=code)
+    phone.write("/start")
+    assert phone.customer.language == language
+
+
+@pytest.mark.parametrize("command", ["/lang kk", "/lang Қазақша", "/LANG KK"])
+def test_the_language_can_be_chosen_by_command(phone: Phone, command: str):
+    phone.write(command)
+    assert phone.customer.language == "kk"
+    assert phone.written == []
+
+
+def test_the_language_can_be_chosen_by_button(phone: Phone):
+    phone.write("/lang")
+    phone.press("English")
+    assert phone.customer.language == "en"
+
+
+def test_a_language_chosen_under_the_greeting_greets_again(phone: Phone):
+    phone.write("/start")
+    phone.press("Қазақша")
+    notices = Message.objects.filter(sender="system").order_by("pk").values_list("notice", flat=True)
+    assert list(notices) == [Notice.START, Notice.OTHER, Notice.START]
+
+
+def test_a_forged_language_is_answered_and_ignored(phone: Phone):
+    phone.write("/start")
+    phone.press_data("l:xx")
+    assert phone.customer.language == "ru"
+    assert phone.toasts == [""]
+
+
+def test_kazakh_is_offered_once_to_a_person_who_writes_it(phone: Phone):
+    phone.write("Тапсырысым қайда?")
+    assert phone.find("Қазақша")
+    phone.write("/new Тағы бір сұрақ")
+    receipt = Message.objects.filter(notice=Notice.RECEIPT).latest("pk")
+    assert keyboard_under(receipt) == []
+
+
+# A second question.
+
+
+def test_new_asks_whether_it_is_about_the_open_question(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    phone.press("Доставка и получение")
+    phone.write("/new")
+    (ticket,) = phone.tickets
+    assert phone.heard[-1] == f"У вас открыто обращение №{ticket.pk}, Доставка и получение. Это о том же?"
+
+
+def test_yes_goes_on_with_the_open_question(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new")
+    phone.press("Да, дописать")
+    phone.write("Номер 719-204")
+    assert len(phone.tickets) == 1
+
+
+def test_no_makes_the_next_message_a_new_question(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    phone.write("Как вернуть чехол?")
+    phone.write("Он не подошёл")
+    assert [ticket.subject for ticket in phone.tickets] == ["Где заказ?", "Как вернуть чехол?"]
+    assert phone.tickets[1].messages.filter(sender="client").count() == 2
+
+
+def test_a_text_written_instead_of_an_answer_is_a_message_on_the_open_question(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new")
+    phone.write("Номер 719-204")
+    assert len(phone.tickets) == 1
+    assert phone.written == ["Где заказ?", "Номер 719-204"]
+
+
+def test_new_with_words_asks_nothing(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new Как вернуть чехол?")
+    assert [ticket.subject for ticket in phone.tickets] == ["Где заказ?", "Как вернуть чехол?"]
+
+
+def test_new_without_an_open_question_just_waits_for_it(phone: Phone):
+    phone.write("/new")
+    assert phone.heard == ["Напишите вопрос, можно с фото или видео. Если есть номер заказа, укажите его."]
+    phone.write("Как вернуть чехол?")
+    assert len(phone.tickets) == 1
+
+
+def test_marks_in_a_new_question_keep_their_places(phone: Phone):
+    phone.write(
+        "/new  Где 📦 заказ?",
+        entities=[
+            {"type": "bot_command", "offset": 0, "length": 4},
+            {"type": "bold", "offset": 13, "length": 5},
+        ],
+    )
+    message = Message.objects.get(sender="client")
+    assert message.text == "Где 📦 заказ?"
+    assert message.entities == [{"type": "bold", "offset": 7, "length": 5}]
+
+
+# Several questions.
+
+
+@pytest.fixture
+def two(phone: Phone) -> list[Ticket]:
+    phone.write("Где заказ?")
+    phone.write("/new Как вернуть чехол?")
+    return phone.tickets
+
+
+def test_my_lists_the_tickets_and_where_one_writes(phone: Phone, two: list[Ticket]):
+    phone.write("/my")
+    assert phone.heard[-1].splitlines()[:3] == [
+        "Ваши обращения:",
+        f"№{two[1].pk} · 🆕 Новое · пишете сюда",
+        f"№{two[0].pk} · 🆕 Новое",
+    ]
+
+
+def test_my_without_tickets_says_so(phone: Phone):
+    phone.write("/my")
+    assert phone.heard == ["Обращений пока нет. Напишите вопрос, и мы его примем."]
+
+
+def test_a_button_of_the_list_switches(phone: Phone, two: list[Ticket]):
+    phone.write("/my")
+    phone.press(f"№{two[0].pk}")
+    phone.write("Номер 719-204")
+    assert two[0].messages.filter(text="Номер 719-204").exists()
+
+
+@pytest.mark.parametrize("form", ["/my {n}", "/my №{n}", "/MY № {n}"])
+def test_a_command_switches_too(phone: Phone, two: list[Ticket], form: str):
+    phone.write(form.format(n=two[0].pk))
+    phone.write("Номер 719-204")
+    assert two[0].messages.filter(text="Номер 719-204").exists()
+    assert phone.heard[-1] == f"Теперь вы пишете в обращение №{two[0].pk}."
+
+
+def test_nobody_switches_to_a_strangers_ticket(phone: Phone, two: list[Ticket], line: Line):
+    stranger = Phone(line, id=700_002)
+    stranger.write(f"/my {two[0].pk}")
+    stranger.press_data(f"m:{two[0].pk}")
+    stranger.press_data(f"s:{two[0].pk}")
+    stranger.press_data(f"r:{two[0].pk}")
+    stranger.write("Впустите")
+    assert stranger.heard[:2] == ["Такого обращения у вас нет. Список: /my"] * 2
+    assert not two[0].messages.filter(customer=stranger.customer).exists()
+
+
+def test_an_answer_to_a_quoted_message_goes_to_its_ticket(phone: Phone, line: Line):
+    first = phone.write("Где заказ?")
+    phone.write("/new Как вернуть чехол?")
+    quoted = phone.message(message_id=first)["message"]
+    phone.write("719-204", reply_to_message=quoted, quote={"text": "заказ", "position": 4})
+    message = Message.objects.get(text="719-204")
+    assert message.ticket == phone.tickets[0]
+    assert message.quote is not None
+    assert (message.quote.text, message.quote_text) == ("Где заказ?", "заказ")
+
+
+def test_an_album_is_one_question_with_one_receipt_even_when_it_comes_in_parts(phone: Phone):
+    photo = [{"file_id": "a", "file_unique_id": "u", "width": 9, "height": 9}]
+    phone.send(photo=photo, media_group_id="77", caption="Царапина")
+    phone.write("/new Другой вопрос")
+    phone.send(photo=photo, media_group_id="77")
+    assert len(phone.heard) == 2
+    assert phone.tickets[0].messages.filter(media_group_id="77").count() == 2
+
+
+# After the question is solved.
+
+
+def solve(ticket: Ticket, actor: User) -> None:
+    operations.resolve(ticket_id=operations.take(ticket_id=ticket.pk, actor=actor).pk, actor=actor)
+
+
+def test_a_word_within_seven_days_brings_the_question_back(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    phone.write("Опять не включается")
+    assert phone.tickets[0].status == Status.OPEN
+    assert phone.heard[-1] == f"Обращение №{phone.tickets[0].pk} снова в работе."
+
+
+def test_thanks_are_kept_and_change_nothing(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    said = len(phone.heard)
+    phone.write("Спасибо!")
+    assert phone.tickets[0].status == Status.RESOLVED
+    assert phone.written[-1] == "Спасибо!"
+    assert len(phone.heard) == said
+
+
+def test_not_solved_brings_the_question_back(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    phone.press("Вопрос не решён")
+    assert phone.tickets[0].status == Status.OPEN
+    assert phone.heard[-1] == "Вернули в работу. Напишите, что ещё нужно решить."
+
+
+def test_a_second_press_on_not_solved_only_gets_an_answer(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    phone.press("Вопрос не решён")
+    version = phone.tickets[0].version
+    phone.press("Вопрос не решён")
+    assert len(phone.toasts) == 2
+    assert phone.tickets[0].version == version
+
+
+# Presses and commands in general.
+
+
+def test_every_press_is_answered_and_its_keyboard_goes(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new")
+    _data, under = phone.find("Да, дописать")
+    phone.press("Да, дописать")
+    assert phone.toasts == ["Дописывайте сюда же, менеджер увидит всё."]
+    edit = OutboundCall.objects.get(method="editMessageReplyMarkup").payload
+    assert edit == {"chat_id": phone.id, "message_id": under, "reply_markup": {"inline_keyboard": []}}
+
+
+@pytest.mark.parametrize("data", ["zzz", "t:", "t:abc", "t:99999999999999999999999", "m:-1", "s:1", ":", "л" * 20])
+def test_a_forged_press_is_answered_and_harms_nobody(phone: Phone, data: str):
+    phone.write("/start")
+    phone.press_data(data)
+    assert len(phone.toasts) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/help не работает, что делать?",
+        "/start хочу вернуть товар",
+        "/my заказ не пришёл",
+        "/lang это какой язык",
+        "/unknown",
+        "/",
+        "/my 99999999999999999999999999",
+    ],
+)
+def test_a_command_with_a_persons_words_is_a_message(phone: Phone, text: str):
+    phone.write(text)
+    assert phone.written == [text]
+
+
+def test_a_links_payload_is_not_a_persons_word(phone: Phone):
+    phone.write("/start from_site-42")
+    assert phone.written == []
+    assert phone.heard[0].startswith("Здравствуйте")
+
+
+def test_a_photo_is_never_taken_for_a_command(phone: Phone):
+    phone.send(caption="/help", photo=[{"file_id": "a", "file_unique_id": "u", "width": 9, "height": 9}])
+    assert phone.written == ["/help"]
+
+
+def test_help_names_every_command(phone: Phone):
+    phone.write("/help")
+    for command in ("/new", "/my", "/lang"):
+        assert command in phone.heard[0]
+
+
+# Edits.
+
+
+def test_an_edit_is_taken_over_and_the_first_wording_kept(phone: Phone):
+    message_id = phone.write("Где закас?")
+    phone.edit(message_id, "Где заказ?")
+    message = Message.objects.get(sender="client")
+    assert message.text == "Где заказ?"
+    assert message.edited_at is not None
+    assert [revision.text for revision in message.revisions.all()] == ["Где закас?"]
+
+
+def test_an_edited_new_question_stays_without_its_command(phone: Phone):
+    message_id = phone.write("/new Где закас?")
+    phone.edit(message_id, "/new Где заказ?")
+    assert phone.written == ["Где заказ?"]
+
+
+def test_an_edit_of_a_message_never_seen_is_a_message(phone: Phone):
+    phone.edit(77, "Вы это видите?")
+    assert phone.written == ["Вы это видите?"]
+
+
+def test_a_message_that_comes_after_its_edit_is_not_doubled(phone: Phone, line: Line):
+    phone.edit(77, "После правки")
+    event = phone.message(text="До правки")
+    event["message"]["message_id"] = 77
+    line.take(event)
+    assert phone.written == ["После правки"]
+
+
+def test_an_edited_command_is_no_message(phone: Phone):
+    message_id = phone.write("/start")
+    phone.edit(message_id, "/help")
+    assert phone.written == []
+
+
+# Coming and going.
+
+
+def test_stopping_the_bot_is_seen_and_returning_too(phone: Phone):
+    phone.write("Где заказ?")
+    phone.stop_bot()
+    assert phone.customer.stopped_bot_at is not None
+    phone.start_bot_again()
+    assert phone.customer.stopped_bot_at is None
+
+
+def test_a_stranger_who_only_stops_the_bot_becomes_nobodys_customer(phone: Phone):
+    phone.stop_bot()
+    assert not Customer.objects.exists()
+
+
+def test_a_message_tells_that_its_writer_is_back(phone: Phone):
+    phone.write("Где заказ?")
+    phone.stop_bot()
+    phone.write("/help")
+    assert phone.customer.stopped_bot_at is None
+
+
+def test_a_customer_the_desk_knows_already_goes_on_with_the_open_ticket(
+    phone: Phone, timur: Customer, free_ticket: Ticket
+):
+    phone.write("Это снова я")
+    assert phone.tickets == [free_ticket]
+    assert ChatSession.objects.get(bot_id=BOT_ID).current_ticket == free_ticket
+
+
+def test_after_a_closed_ticket_a_new_one_follows_up(phone: Phone, timur: Customer):
+    old = wrote(timur, "Старое").ticket
+    Ticket.objects.filter(pk=old.pk).update(status=Status.CLOSED, closed_at=timezone.now())
+    phone.write("Новое")
+    assert phone.tickets[-1] != old
+    assert len(phone.heard) == 1
+
+
+# Groups.
+
+
+def in_group(phone: Phone, text: str) -> None:
+    chat = {"id": -100_500, "type": "supergroup", "title": "Соседи"}
+    event = phone.message(text=text)
+    event["message"]["chat"] = chat
+    phone.line.take(event)
+
+
+def test_a_group_is_referred_to_the_private_chat_once(phone: Phone):
+    BotStatus.objects.create(bot_id=BOT_ID, username="otklik_bot")
+    in_group(phone, "/start@otklik_bot")
+    in_group(phone, "Алло")
+    call = OutboundCall.objects.get()
+    assert call.payload == {
+        "chat_id": -100_500,
+        "text": "Я отвечаю только в личных сообщениях: https://t.me/otklik_bot",
+    }
+    assert not Ticket.objects.exists()
+    assert not Customer.objects.exists()

@@ -1,0 +1,149 @@
+"""Each stored update is handled once, in its chat's order, or parked with the reason."""
+
+from typing import Any
+
+import pytest
+from aiogram import Bot
+from django.db import OperationalError
+
+from botbridge.handlers import messages
+from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
+from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
+from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
+from tickets.models import Delivery, Message, Sender, Ticket
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Messages with these words fail after everything about them was written."""
+    words: list[str] = []
+    receive = messages.receive
+
+    def break_down(chat: Any, message: Any, **options: Any) -> None:
+        receive(chat, message, **options)
+        if message.text in words:
+            raise ValueError("сломалось")
+
+    monkeypatch.setattr(messages, "receive", break_down)
+    return words
+
+
+def test_a_chats_updates_are_handled_in_the_order_they_came(line: Line, phone: Phone):
+    line.store(*[phone.message(text=f"{number}") for number in range(8)])
+    line.handle_all()
+    assert phone.written == [str(number) for number in range(8)]
+
+
+def test_a_redelivered_message_makes_no_second_one(line: Line, phone: Phone):
+    event = phone.message(text="Раз")
+    line.take(event)
+    line.take(event)  # under another number: Telegram's own repeat would not even be stored
+    assert phone.written == ["Раз"]
+    assert len(phone.tickets) == 1
+    assert Delivery.objects.count() == 1  # one receipt
+
+
+def test_a_failed_attempt_leaves_nothing_behind(line: Line, phone: Phone, broken: list[str]):
+    broken.append("Плохое")
+    phone.write("Плохое")
+    assert not Message.objects.exists()
+    assert not Ticket.objects.exists()
+    assert not TelegramMessage.objects.exists()
+    assert not OutboundCall.objects.exists()
+    update = Update.objects.get()
+    assert (update.state, update.attempts) == (Update.State.STORED, 1)
+
+
+def test_the_chat_waits_for_its_failed_update(line: Line, phone: Phone, broken: list[str]):
+    broken.append("Плохое")
+    line.store(phone.message(text="Плохое"), phone.message(text="Хорошее"))
+    line.handle_all()
+    assert phone.written == []
+
+
+def test_after_five_attempts_an_update_is_parked_and_the_chat_goes_on(line: Line, phone: Phone, broken: list[str]):
+    broken.append("Плохое")
+    line.store(phone.message(text="Плохое"), phone.message(text="Хорошее"))
+    for _ in range(MAX_ATTEMPTS + 1):
+        line.skip_waiting()
+        line.handle_all()
+    assert [update.reason for update in parked()] == ["ValueError: сломалось"]
+    assert phone.written == ["Хорошее"]
+
+
+def test_one_chats_failure_does_not_hold_up_another(line: Line, phone: Phone, broken: list[str]):
+    broken.append("Плохое")
+    other = Phone(line, id=700_002)
+    line.store(phone.message(text="Плохое"), other.message(text="Другой клиент"))
+    line.handle_all()
+    assert other.written == ["Другой клиент"]
+
+
+def test_an_update_that_ends_its_process_is_parked_too(line: Line, phone: Phone):
+    line.store(phone.message(text="Убийца"))
+    for _ in range(MAX_ATTEMPTS):
+        line.skip_waiting()
+        assert claim(BOT_ID) is not None  # and the process dies before it can say anything
+    line.skip_waiting()
+    line.handle_all()
+    assert [update.attempts for update in parked()] == [MAX_ATTEMPTS]
+
+
+def test_a_claimed_chat_is_left_to_its_worker(line: Line, phone: Phone):
+    line.store(phone.message(text="Раз"), phone.message(text="Два"))
+    assert claim(BOT_ID) is not None
+    assert claim(BOT_ID) is None
+
+
+def test_a_worker_whose_claim_was_taken_over_does_nothing(line: Line, phone: Phone, bot: Bot):
+    line.store(phone.message(text="Раз"))
+    late = claim(BOT_ID)
+    assert late is not None
+    line.skip_waiting()
+    line.handle_all()
+    handle(late, bot, line.dispatcher)
+    assert phone.written == ["Раз"]
+
+
+def test_a_lost_database_is_no_fault_of_the_update(line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch):
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(messages, "receive", gone)
+    line.store(phone.message(text="Раз"))
+    claimed = claim(BOT_ID)
+    assert isinstance(claimed, Claim)
+    with pytest.raises(OperationalError):
+        handle(claimed, line.bot, line.dispatcher)
+    assert Update.objects.get().state == Update.State.STORED
+
+
+def test_a_message_aiogram_does_not_understand_still_becomes_a_bubble(line: Line, phone: Phone):
+    phone.send(text="Слова остались", entities="not a list", reply_markup=5)
+    assert phone.written == ["Слова остались"]
+
+
+def test_an_update_of_an_unknown_kind_is_parked_and_kept(line: Line, phone: Phone):
+    line.take({"brand_new_thing": {"chat": phone.chat, "from": phone.user}})
+    assert [update.attempts for update in parked()] == [1]
+
+
+def test_an_update_beyond_understanding_is_parked(line: Line, phone: Phone):
+    line.take({"callback_query": {"from": {"id": phone.id}, "id": 5}})
+    assert len(parked()) == 1
+
+
+def test_handled_updates_leave_the_chat_free(line: Line, phone: Phone):
+    phone.write("Раз")
+    session = ChatSession.objects.get()
+    assert session.handle_after is None
+    assert (session.bot_id, session.chat_id, session.customer) == (BOT_ID, phone.id, phone.customer)
+
+
+def test_everything_of_an_update_commits_together(line: Line, phone: Phone):
+    phone.write("Раз")
+    assert Message.objects.filter(sender=Sender.CLIENT).count() == 1
+    assert Message.objects.filter(sender=Sender.SYSTEM, delivery__state="queued").count() == 1
+    assert Update.objects.get().handled_at is not None
