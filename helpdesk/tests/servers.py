@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -78,7 +77,7 @@ def wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < deadline:
         assert server.poll() is None, f"the server for {url} ended with {server.returncode}"
-        with suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5):
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
             return
         time.sleep(0.05)
     raise TimeoutError(url)

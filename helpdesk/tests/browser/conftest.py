@@ -1,5 +1,6 @@
 """The product as people use it: the web server, and where a customer takes part, the sandbox, the bot and the jobs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from botbridge.models import BotStatus
 from botbridge.sandbox.thread import SandboxServer
-from helpdesk.tests.servers import free_port, process, web_server
+from helpdesk.tests.servers import STARTS_WITHIN, free_port, process, web_server
 from tickets.models import User
 
 DESKTOP = {"width": 1440, "height": 900}
@@ -104,4 +106,13 @@ def loop(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[L
         telegram = {"TELEGRAM_API_URL": sandbox.base_url, "TELEGRAM_BOT_TOKEN": sandbox.token}
         for command in ("runbot", "runjobs"):
             stack.enter_context(process("manage.py", command, **telegram))
-        yield Loop(stack.enter_context(serving(browser, **telegram)), sandbox)
+        desk = stack.enter_context(serving(browser, **telegram))
+        wait_for_the_bot()
+        yield Loop(desk, sandbox)
+
+
+def wait_for_the_bot() -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not BotStatus.objects.exists():
+        assert time.monotonic() < deadline, "the bot does not ask for updates"
+        time.sleep(0.1)

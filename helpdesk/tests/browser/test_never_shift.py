@@ -1,8 +1,6 @@
 """Nothing moves under the reader's eyes or hands, and nothing typed is lost, whatever happens elsewhere."""
 
-import struct
 import uuid
-import zlib
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
+from helpdesk.tests.browser.pictures import png
 from tickets import operations
 from tickets.models import Customer, Message, Ticket, User
 
@@ -50,15 +49,6 @@ def box(locator: Locator) -> dict[str, float]:
     found = locator.bounding_box()
     assert found is not None
     return dict(found)
-
-
-def png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress((b"\0" + b"\x80" * width) * height)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 class TestTheComposer:
