@@ -64,7 +64,8 @@ def receipt(ticket: Ticket, *, asks_topic: bool) -> str:
         _("Дописывайте сюда же, менеджер увидит всё."),
     ]
     text = " ".join(sentences)
-    return f"{text}\n\n{_('Выберите тему, если хотите: так быстрее.')}" if asks_topic else text
+    ask = _("Выберите тему, если хотите: так быстрее.")
+    return f"{text}\n\n{ask}" if asks_topic else text
 
 
 def reopened(ticket: Ticket) -> str:

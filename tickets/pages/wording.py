@@ -19,12 +19,17 @@ def phrases() -> dict[str, str]:
     return {
         "waiting": _("ждёт %(time)s"),
         "moment": _("меньше минуты"),
-        "minutes": _("%(minutes)s\u00a0мин"),
-        "hours": _("%(hours)s\u00a0ч %(minutes)s\u00a0мин"),
-        "days": _("%(days)s\u00a0дн"),
-        "kilobytes": _("%(size)s\u00a0КБ"),
-        "megabytes": _("%(size)s\u00a0МБ"),
+        "minutes": _unbroken(_("%(minutes)s мин")),
+        "hours": _unbroken(_("%(hours)s ч %(minutes)s мин")),
+        "days": _unbroken(_("%(days)s дн")),
+        "kilobytes": _unbroken(_("%(size)s КБ")),
+        "megabytes": _unbroken(_("%(size)s МБ")),
     }
+
+
+def _unbroken(phrase: str) -> str:
+    """Numbers stay beside their units. Not in the msgid: the extractor does not read escapes."""
+    return phrase.replace(" ", "\u00a0")
 
 
 def short_duration(seconds: float) -> str:
