@@ -1,0 +1,557 @@
+"""The truth about every message that leaves, whatever Telegram or the network does to it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from aiogram import Bot
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from botbridge import calls, client, outbox
+from botbridge.client import make_bot
+from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage
+from botbridge.outbox import Claimed, Outcome, Pause, claim, expire_leases, perform, settle
+from botbridge.sandbox.client import CustomerClient
+from botbridge.sandbox.thread import SandboxServer
+from botbridge.tests.conftest import BOT_ID, TOKEN
+from conftest import wrote
+from tickets import operations
+from tickets.models import (
+    Customer,
+    Delivery,
+    DeliveryState,
+    Event,
+    Lane,
+    Message,
+    Notice,
+    Reason,
+    Ticket,
+    Trouble,
+    User,
+)
+from tickets.operations import Upload
+
+pytestmark = pytest.mark.django_db
+
+Answer = Callable[..., Message]
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(2000)
+WORKER = "this one"
+
+
+@pytest.fixture
+def timur(timurs_telegram: CustomerClient) -> Customer:
+    """The customer, with Telegram in his hands."""
+    return Customer.objects.create(telegram_user_id=timurs_telegram.id, name="Тимур Ахметов")
+
+
+@pytest.fixture
+def api_url(sandbox: SandboxServer) -> str:
+    return sandbox.base_url
+
+
+@pytest.fixture
+def send_next(api_url: str) -> Callable[[], Outcome]:
+    """One turn of the outbox: claim, ask Telegram, settle. Pace is not waited for."""
+
+    def turn() -> Outcome:
+        claimed = claim_now()
+        outcome = ask(claimed, make_bot(TOKEN, api_url))
+        settle(claimed.call, outcome)
+        return outcome
+
+    return turn
+
+
+def claim_now(worker: str = WORKER) -> Claimed:
+    let_time_pass()
+    claimed = claim(BOT_ID, worker)
+    assert isinstance(claimed, Claimed), claimed
+    return claimed
+
+
+def let_time_pass() -> None:
+    past = timezone.now() - timedelta(hours=1)
+    BotStatus.objects.update(next_send_at=past)
+    ChatSession.objects.update(next_send_at=past)
+
+
+def ask(claimed: Claimed, bot: Bot) -> Outcome:
+    async def once() -> Outcome:
+        try:
+            return await perform(bot, claimed)
+        finally:
+            await bot.session.close()
+
+    return asyncio.run(once())
+
+
+def state_of(message: Message) -> tuple[str, str]:
+    delivery = Delivery.objects.get(pk=message.pk)
+    return delivery.state, delivery.reason
+
+
+# The ordinary way.
+
+
+def test_a_reply_arrives_and_gets_its_tick(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, "Проверьте зарядку.")
+    send_next()
+    assert state_of(message) == (DeliveryState.SENT, "")
+    received = timurs_telegram.received()[-1]
+    assert received["text"] == "Айгерим, поддержка\nПроверьте зарядку."
+    known = TelegramMessage.objects.get(message=message)
+    assert (known.bot_id, known.chat_id, known.telegram_id) == (BOT_ID, timurs_telegram.id, received["message_id"])
+    call = OutboundCall.objects.get()
+    assert (call.state, call.message_id, call.attempts, call.lease_until) == (
+        DeliveryState.SENT,
+        received["message_id"],
+        1,
+        None,
+    )
+
+
+def test_files_arrive_one_after_another_and_open(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    files = [
+        Upload(name="чек.pdf", file=SimpleUploadedFile("чек.pdf", b"%PDF-1.4 invoice")),
+        Upload(name="гарантия.txt", file=SimpleUploadedFile("гарантия.txt", b"one year")),
+    ]
+    message = answer(ticket, aigerim, "Посмотрите", uploads=files)
+    send_next()
+    assert state_of(message) == (DeliveryState.QUEUED, "")
+    send_next()
+    assert state_of(message) == (DeliveryState.SENT, "")
+    first, second = timurs_telegram.received()[-2:]
+    assert (first["document"]["file_name"], first["caption"]) == ("чек.pdf", "Айгерим, поддержка\nПосмотрите")
+    assert (second["document"]["file_name"], second.get("caption")) == ("гарантия.txt", None)
+    assert list(TelegramMessage.objects.filter(message=message).order_by("part").values_list("part", flat=True)) == [
+        0,
+        1,
+    ]
+
+
+def test_a_ticket_in_several_parts_has_one_line_of_history(ticket: Ticket, aigerim: User, answer: Answer, send_next):
+    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(3)]
+    answer(ticket, aigerim, "", uploads=files)
+    for _ in range(3):
+        send_next()
+    assert [event.data["state"] for event in Event.objects.filter(kind=Event.Kind.DELIVERY)] == ["sent"]
+
+
+def test_a_reply_makes_its_ticket_current(ticket: Ticket, aigerim: User, answer: Answer, send_next, timur: Customer):
+    other = wrote(timur, "И ещё вопрос").ticket
+    ChatSession.objects.create(bot_id=BOT_ID, chat_id=timur.telegram_user_id, customer=timur, current_ticket=other)
+    answer(ticket, aigerim, "Ответ на первый")
+    send_next()
+    assert ChatSession.objects.get().current_ticket == ticket
+
+
+# Trouble, and what the desk says about it.
+
+TROUBLES = [
+    # knob, state, arrived
+    ("server_error", DeliveryState.UNKNOWN, False),
+    ("server_error_after_delivery", DeliveryState.UNKNOWN, True),
+    ("drop", DeliveryState.UNKNOWN, False),
+    ("cut", DeliveryState.UNKNOWN, True),
+    ("hang", DeliveryState.UNKNOWN, True),
+    ("bad_gateway", DeliveryState.UNKNOWN, False),
+    ("too_many_requests", DeliveryState.QUEUED, False),
+    ("blocked", DeliveryState.HELD, False),
+]
+
+
+@pytest.mark.parametrize(("knob", "state", "arrived"), TROUBLES)
+def test_what_telegram_does_is_told_as_it_is(
+    knob: str,
+    state: DeliveryState,
+    arrived: bool,
+    ticket: Ticket,
+    aigerim: User,
+    answer: Answer,
+    send_next,
+    sandbox: SandboxServer,
+    timurs_telegram: CustomerClient,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT", 1)
+    sandbox.knobs.turn_on(knob, times=1)
+    before = len(timurs_telegram.received())
+    message = answer(ticket, aigerim, "Проверьте зарядку.")
+    send_next()
+    assert state_of(message)[0] == state
+    assert (len(timurs_telegram.received()) > before) is arrived
+    assert not TelegramMessage.objects.filter(message=message).exists()
+
+
+def test_an_unsure_message_is_never_sent_again_by_itself(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timurs_telegram: CustomerClient
+):
+    sandbox.knobs.turn_on("cut", times=1)
+    answer(ticket, aigerim, "Раз")
+    answer(ticket, aigerim, "Два")
+    send_next()
+    send_next()
+    let_time_pass()
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    texts = [message["text"].split("\n")[-1] for message in timurs_telegram.received()[-2:]]
+    assert texts == ["Раз", "Два"]
+    ticket.refresh_from_db()
+    assert ticket.trouble == Trouble.UNKNOWN
+
+
+def test_an_unsure_part_stops_the_other_parts_and_not_the_chat(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer
+):
+    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(3)]
+    parts = answer(ticket, aigerim, "Файлы", uploads=files)
+    after = answer(ticket, aigerim, "После")
+    send_next()
+    sandbox.knobs.turn_on("cut", times=1)
+    send_next()
+    send_next()
+    assert Delivery.objects.get(pk=parts.pk).parts_sent == 1
+    assert state_of(parts)[0] == DeliveryState.UNKNOWN
+    assert state_of(after)[0] == DeliveryState.SENT
+
+
+def test_once_the_manager_says_it_arrived_the_other_parts_follow(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timurs_telegram: CustomerClient
+):
+    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(2)]
+    message = answer(ticket, aigerim, "Файлы", uploads=files)
+    sandbox.knobs.turn_on("cut", times=1)
+    send_next()
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+    send_next()
+    assert state_of(message)[0] == DeliveryState.SENT
+    names = [item["document"]["file_name"] for item in timurs_telegram.received()[-2:]]
+    assert names == ["0.txt", "1.txt"]
+
+
+def test_sent_once_more_it_comes_last(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timurs_telegram: CustomerClient
+):
+    sandbox.knobs.turn_on("drop", times=1)
+    message = answer(ticket, aigerim, "Раз")
+    send_next()
+    answer(ticket, aigerim, "Два")
+    operations.resend(message_id=message.pk, actor=aigerim)
+    send_next()
+    send_next()
+    assert [item["text"].split("\n")[-1] for item in timurs_telegram.received()[-2:]] == ["Два", "Раз"]
+
+
+def test_after_429_the_chat_waits_as_long_as_telegram_says_and_other_chats_do_not(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timur: Customer
+):
+    sandbox.knobs.turn_on("too_many_requests", times=1, seconds=300)
+    message = answer(ticket, aigerim, "Раз")
+    send_next()
+    session = ChatSession.objects.get(customer=timur)
+    assert session.next_send_at > timezone.now() + timedelta(seconds=295)
+    BotStatus.objects.update(next_send_at=timezone.now())
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    other = sandbox.customer("Мадина")
+    other.write("/start")
+    madina = Customer.objects.create(telegram_user_id=other.id, name="Мадина")
+    operations.say(customer=madina, notice=Notice.HELP, text="Другой чат")
+    claimed = claim(BOT_ID, WORKER)
+    assert isinstance(claimed, Claimed)
+    assert claimed.call.chat_id == other.id
+    send_next()
+    assert state_of(message)[0] == DeliveryState.SENT
+
+
+def test_when_nothing_listens_there_everything_waits(ticket: Ticket, aigerim: User, answer: Answer):
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    outcome = ask(claimed, make_bot(TOKEN, "http://127.0.0.1:9"))
+    settle(claimed.call, outcome)
+    assert state_of(message) == (DeliveryState.QUEUED, "")
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert BotStatus.objects.get().last_error == "ClientConnectorError"
+
+
+def test_a_customer_who_stopped_the_bot_holds_replies_and_ends_the_bots_own_sentences(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient, timur: Customer
+):
+    timurs_telegram.block()
+    receipt = operations.say(customer=timur, notice=Notice.RECEIPT, text="Принято", ticket=ticket)
+    reply = answer(ticket, aigerim, "Раз")
+    send_next()
+    assert state_of(receipt) == (DeliveryState.CANCELLED, Reason.BLOCKED)
+    assert state_of(reply) == (DeliveryState.HELD, Reason.BLOCKED)
+    timur.refresh_from_db()
+    assert timur.stopped_bot_at is not None
+    timurs_telegram.unblock()
+    operations.customer_returned(customer=timur)
+    send_next()
+    assert state_of(reply)[0] == DeliveryState.SENT
+
+
+REFUSALS = [
+    ("Bad Request: chat not found", Reason.NO_CHAT),
+    ("Bad Request: message is too long", Reason.TOO_LONG),
+    ("Bad Request: message caption is too long", Reason.TOO_LONG),
+    ("Bad Request: file is too big", Reason.TOO_BIG),
+    ("Bad Request: PHOTO_INVALID_DIMENSIONS", Reason.BAD_FILE),
+    ("Bad Request: something new", Reason.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("said", "reason"), REFUSALS)
+def test_a_refusal_is_told_in_our_words(said: str, reason: Reason):
+    bot = make_bot(TOKEN, "http://127.0.0.1:9")
+    method = outbox.requests.METHODS["sendMessage"](chat_id=1, text="…")
+    body = f'{{"ok": false, "error_code": 400, "description": "{said}"}}'
+    with pytest.raises(Exception) as error:  # noqa: PT011 - its kind is what judge is asked about
+        bot.session.check_response(bot, method, 400, body)
+    outcome = outbox.requests.judge(error.value)  # type: ignore[arg-type]
+    assert (outcome.state, outcome.reason) == (DeliveryState.FAILED, reason)
+
+
+def test_a_refused_reply_can_be_changed_and_goes_again(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    settle(claimed.call, Outcome(DeliveryState.FAILED, "Bad Request: message is too long", Reason.TOO_LONG))
+    assert state_of(message) == (DeliveryState.FAILED, Reason.TOO_LONG)
+    operations.edit_reply(message_id=message.pk, actor=aigerim, text="Короче")
+    send_next()
+    assert timurs_telegram.received()[-1]["text"].endswith("Короче")
+    assert OutboundCall.objects.get().attempts == 2
+
+
+def test_a_file_that_has_left_the_disk_is_said_to_be_bad(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer
+):
+    message = answer(ticket, aigerim, "", uploads=[Upload(name="a", file=SimpleUploadedFile("a", b"text"))])
+    attachment = message.attachments.get()
+    attachment.file.storage.delete(attachment.file.name)
+    send_next()
+    assert state_of(message) == (DeliveryState.FAILED, Reason.BAD_FILE)
+
+
+def test_a_worthless_token_stops_the_bot_and_loses_nothing(
+    ticket: Ticket, aigerim: User, answer: Answer, sandbox: SandboxServer
+):
+    sandbox.revoke("77:AAworthlessworthlessworthlessworthless")
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    settle(claimed.call, ask(claimed, make_bot("77:AAworthlessworthlessworthlessworthless", sandbox.base_url)))
+    assert state_of(message) == (DeliveryState.QUEUED, "")
+    status = BotStatus.objects.get()
+    assert status.stopped_reason == "Telegram does not know this token"
+    assert status.next_send_at > timezone.now() + timedelta(seconds=50)
+
+
+def test_a_success_of_a_newer_telegram_is_still_a_success():
+    bot = make_bot(TOKEN, "http://127.0.0.1:9")
+    method = outbox.requests.METHODS["sendMessage"](chat_id=1, text="…")
+    answer = bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"message_id": 5, "date": {}}}')
+    assert client.message_id_of(answer.result) == 5
+
+
+# Leases.
+
+
+def test_a_call_whose_worker_died_becomes_unknown_when_its_lease_ends(ticket: Ticket, aigerim: User, answer: Answer):
+    message = answer(ticket, aigerim, "Раз")
+    claim_now()
+    assert expire_leases(BOT_ID) == 0
+    OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert expire_leases(BOT_ID) == 1
+    assert state_of(message)[0] == DeliveryState.UNKNOWN
+
+
+def test_a_success_that_comes_late_is_still_told(
+    ticket: Ticket, aigerim: User, answer: Answer, api_url: str, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    outcome = ask(claimed, make_bot(TOKEN, api_url))
+    OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    expire_leases(BOT_ID)
+    settle(claimed.call, outcome)
+    assert state_of(message)[0] == DeliveryState.SENT
+    assert TelegramMessage.objects.filter(message=message).exists()
+
+
+def test_a_failure_that_comes_late_changes_nothing(ticket: Ticket, aigerim: User, answer: Answer):
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    expire_leases(BOT_ID)
+    settle(claimed.call, Outcome(DeliveryState.QUEUED, "Too Many Requests"))
+    assert state_of(message)[0] == DeliveryState.UNKNOWN
+
+
+def test_a_request_that_could_outlive_its_lease_does_not_leave(
+    ticket: Ticket, aigerim: User, answer: Answer, api_url: str, sandbox: SandboxServer, timurs_telegram: CustomerClient
+):
+    before = len(timurs_telegram.received())
+    message = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    late = Claimed(claimed.call, began=claimed.began - 9)
+    settle(late.call, ask(late, make_bot(TOKEN, api_url)))
+    assert state_of(message) == (DeliveryState.QUEUED, "")
+    assert len(timurs_telegram.received()) == before
+
+
+def test_no_second_worker_takes_what_one_is_sending(ticket: Ticket, aigerim: User, answer: Answer):
+    answer(ticket, aigerim, "Раз")
+    answer(ticket, aigerim, "Два")
+    claim_now()
+    let_time_pass()
+    assert isinstance(claim(BOT_ID, "another"), Pause)
+
+
+# Order, lanes, pace.
+
+
+@pytest.fixture
+def crowd(db: None) -> list[Customer]:
+    return [Customer.objects.create(telegram_user_id=800_000 + number) for number in range(5)]
+
+
+def say(customer: Customer, text: str, lane: Lane = Lane.RECEIPT) -> Message:
+    return operations.say(customer=customer, notice=Notice.OTHER, text=text, lane=lane)
+
+
+def text_of(claimed: Claimed | Pause) -> str:
+    assert isinstance(claimed, Claimed), claimed
+    text: str = claimed.call.payload["text"]
+    return text
+
+
+def test_a_managers_reply_goes_before_receipts_of_other_chats(
+    crowd: list[Customer], ticket: Ticket, aigerim: User, answer: Answer
+):
+    for customer in crowd:
+        say(customer, "Квитанция")
+    answer(ticket, aigerim, "Ответ")
+    assert text_of(claim_now()).endswith("Ответ")
+
+
+def test_within_a_chat_order_holds_whatever_the_lane(ticket: Ticket, timur: Customer, aigerim: User, answer: Answer):
+    say(timur, "Квитанция", Lane.RECEIPT)
+    answer(ticket, aigerim, "Ответ")
+    claimed = claim_now()
+    assert text_of(claimed) == "Квитанция"
+    settle(claimed.call, Outcome(DeliveryState.SENT, message_id=1))
+    assert text_of(claim_now()).endswith("Ответ")
+
+
+def test_what_is_due_later_holds_nobody_up(ticket: Ticket, aigerim: User, answer: Answer):
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    operations.reopen(ticket_id=ticket.pk, actor=aigerim)
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)  # its message waits eight seconds
+    answer(ticket, aigerim, "И ещё одно")
+    assert text_of(claim_now()).endswith("И ещё одно")
+
+
+def test_what_has_expired_holds_nobody_up(timur: Customer):
+    expired = say(timur, "Вчерашняя квитанция")
+    Delivery.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+    say(timur, "Сегодняшняя")
+    assert text_of(claim_now()) == "Сегодняшняя"
+
+
+def test_a_held_reply_does_not_hold_up_the_next(ticket: Ticket, aigerim: User, answer: Answer):
+    held = answer(ticket, aigerim, "Вчера")
+    Delivery.objects.filter(pk=held.pk).update(state=DeliveryState.HELD, reason=Reason.STALE)
+    answer(ticket, aigerim, "Сегодня")
+    assert text_of(claim_now()).endswith("Сегодня")
+
+
+def test_a_chat_gets_a_short_burst_and_then_one_message_a_second(timur: Customer):
+    for number in range(6):
+        say(timur, str(number))
+    sent = 0
+    while isinstance(claimed := claim(BOT_ID, WORKER), Claimed):
+        settle(claimed.call, Outcome(DeliveryState.SENT, message_id=sent + 1))
+        BotStatus.objects.update(next_send_at=timezone.now())
+        sent += 1
+    assert sent == 3
+    assert 0.2 < claimed.seconds <= 1
+
+
+def test_the_bot_keeps_its_pace_over_all_chats(crowd: list[Customer]):
+    for customer in crowd:
+        say(customer, "Квитанция")
+    soon = timezone.now() + timedelta(seconds=5)
+    BotStatus.objects.create(bot_id=BOT_ID, next_send_at=soon)
+    waits = claim(BOT_ID, WORKER)
+    assert isinstance(waits, Pause)
+    assert 3 < waits.seconds <= 5
+
+
+def test_each_message_moves_the_pace_of_all_workers(crowd: list[Customer]):
+    began = timezone.now()
+    for customer in crowd:
+        say(customer, "Квитанция")
+    for worker in ("one", "another"):
+        claim_now(worker)
+        status = BotStatus.objects.get()
+        assert timedelta(seconds=0.03) < status.next_send_at - began
+
+
+# Calls that belong to no delivery.
+
+
+@pytest.fixture
+def session(timur: Customer) -> ChatSession:
+    return ChatSession.objects.create(bot_id=BOT_ID, chat_id=timur.telegram_user_id, customer=timur)
+
+
+def test_an_answer_to_a_press_waits_for_nobody(session: ChatSession, timur: Customer):
+    for _ in range(3):
+        say(timur, "Квитанция")
+    ahead = timezone.now() + timedelta(minutes=5)
+    BotStatus.objects.update_or_create(bot_id=BOT_ID, defaults={"next_send_at": ahead})
+    ChatSession.objects.update(next_send_at=ahead)
+    calls.answer_press(session, "1")
+    claimed = claim(BOT_ID, WORKER)
+    assert isinstance(claimed, Claimed)
+    assert claimed.call.method == "answerCallbackQuery"
+
+
+def test_an_answer_nobody_waits_for_any_more_is_dropped(session: ChatSession):
+    calls.answer_press(session, "1")
+    OutboundCall.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert OutboundCall.objects.get().state == DeliveryState.CANCELLED
+
+
+def test_an_edit_of_a_keyboard_is_simply_tried_again(session: ChatSession):
+    calls.edit_keyboard(session, 5, [])
+    claimed = claim_now()
+    settle(claimed.call, Outcome(DeliveryState.UNKNOWN, "ServerDisconnectedError"))
+    call = OutboundCall.objects.get()
+    assert call.state == DeliveryState.QUEUED
+    assert call.due_at > timezone.now()
+
+
+def test_a_line_to_a_group_is_never_repeated(session: ChatSession):
+    calls.say_to_group(session, "Я отвечаю только в личных сообщениях")
+    claimed = claim_now()
+    settle(claimed.call, Outcome(DeliveryState.UNKNOWN, "ServerDisconnectedError"))
+    assert OutboundCall.objects.get().state == DeliveryState.UNKNOWN
+
+
+def test_the_token_is_in_nothing_that_is_kept(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, caplog: pytest.LogCaptureFixture
+):
+    for knob in ("drop", "cut", "bad_gateway", "server_error"):
+        sandbox.knobs.turn_on(knob, times=1)
+        answer(ticket, aigerim, knob)
+        send_next()
+    kept = [str(call.__dict__) for call in OutboundCall.objects.all()] + [caplog.text]
+    assert TOKEN.split(":")[1] not in "".join(kept)
