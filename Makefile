@@ -59,7 +59,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 messages: $(VENV)/.dev
-	$(BIN)/python manage.py makemessages --locale kk --locale en --ignore var --ignore .venv
+	$(BIN)/python manage.py makemessages --locale ru --locale kk --locale en --add-location file --ignore var --ignore .venv
 	$(BIN)/python manage.py compilemessages --ignore var --ignore .venv
 
 # In an environment of its own, so that nothing but the requirements and what they need is pinned.
