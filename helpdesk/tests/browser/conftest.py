@@ -19,6 +19,10 @@ from tickets.models import User
 DESKTOP = {"width": 1440, "height": 900}
 #: Generous: other work on the machine may be heavy. Tests that promise a time say so themselves.
 PATIENCE = 15_000
+#: Chromium tells most of them by itself; this tells them all.
+REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
+    console.error("CSP", event.violatedDirective, event.blockedURI);
+});"""
 
 
 @dataclass
@@ -46,6 +50,7 @@ class Desk:
         context = self.browser.new_context(base_url=self.url, locale="ru-RU", viewport=DESKTOP)
         context.set_default_timeout(PATIENCE)
         complaints: list[str] = []
+        context.add_init_script(REPORT_VIOLATIONS)
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("console", lambda message: note_complaint(message, complaints))
         self.stack.callback(lambda: check(complaints))
