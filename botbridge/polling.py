@@ -73,6 +73,8 @@ class Polling:
         #: after a week of silence, and an old offset would then discard them unseen.
         self._offset: int | None = None
         self._failures = 0
+        #: Until one poll was answered none is held: health learns of a fresh or mended connection at once.
+        self._reached = False
 
     async def run(self) -> None:
         """Polls until cancelled, while this process leads."""
@@ -91,14 +93,17 @@ class Polling:
         try:
             await self._poll()
         except (AiogramError, Error) as error:
+            self._reached = False
             await self._cope(error)
         else:
+            self._reached = True
             self._failures = 0
 
     async def _poll(self) -> None:
         if self._offset is not None:
             crash.at(crash.BEFORE_ACK)
-        updates = await self._bot(RawGetUpdates(offset=self._offset), request_timeout=HOLD + ANSWER_TAKES)
+        poll = RawGetUpdates(offset=self._offset, timeout=HOLD if self._reached else 0)
+        updates = await self._bot(poll, request_timeout=HOLD + ANSWER_TAKES)
         crash.at(crash.AFTER_FETCH)
         if updates:
             await in_thread(store, self._bot.id, updates)

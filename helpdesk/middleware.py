@@ -25,12 +25,10 @@ def request_id(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         name = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        # The thread serves other requests afterwards, so the name is taken back.
-        token = logs.request_id.set(name)
-        try:
-            response = get_response(request)
-        finally:
-            logs.request_id.reset(token)
+        # Not taken back: Django writes its line about a refused or failed request after the middleware is through.
+        # The thread's next request brings its own.
+        logs.request_id.set(name)
+        response = get_response(request)
         response["X-Request-ID"] = name
         return response
 

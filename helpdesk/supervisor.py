@@ -21,8 +21,8 @@ STEADY_AFTER = 60.0
 #: Seconds between two looks at the processes.
 TICK = 0.1
 #: Seconds from SIGTERM to SIGKILL: for the processes, and then for the servers they talk to. Together under 5.
-GRACE = 3.5
-SERVER_GRACE = 0.8
+GRACE = 3.0
+SERVER_GRACE = 0.5
 
 
 class Child:
@@ -37,6 +37,7 @@ class Child:
         self.started_at = 0.0
         self.start_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
+        self.reader: threading.Thread | None = None
 
     def tend(self) -> None:
         """Starts the process when its time has come and notices when it has ended."""
@@ -69,7 +70,8 @@ class Child:
             process_group=0,
         )
         self.started_at = time.monotonic()
-        threading.Thread(target=self._pass_on_output, args=(self.process,), daemon=True).start()
+        self.reader = threading.Thread(target=self._pass_on_output, args=(self.process,), daemon=True)
+        self.reader.start()
 
     def signal(self, number: signal.Signals) -> None:
         """Sends the signal to the process and to those it started."""
@@ -121,3 +123,6 @@ def end(children: Sequence[Child], grace: float) -> None:
         child.signal(signal.SIGKILL)
     for process in running:
         process.wait()
+    for child in children:
+        if child.reader is not None:
+            child.reader.join(timeout=TICK)

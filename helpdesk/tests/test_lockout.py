@@ -15,7 +15,8 @@ OWNER = "198.51.100.1"
 
 def sign_in(client: Client, password: str, address: str) -> HttpResponse:
     credentials = {"username": "aigerim", "password": password}
-    return client.post(reverse("tickets:login"), credentials, REMOTE_ADDR=address)
+    answer: HttpResponse = client.post(reverse("tickets:login"), credentials, REMOTE_ADDR=address)  # type: ignore[assignment]
+    return answer
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
 from helpdesk import logs
-from helpdesk.middleware import request_id, trusted_proxies
+from helpdesk.middleware import trusted_proxies
 
 
 class TestRequestId:
@@ -28,18 +28,14 @@ class TestRequestId:
 
         assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
 
-    def test_lines_written_meanwhile_carry_it_and_later_ones_do_not(self, rf: RequestFactory) -> None:
-        seen = []
+    def test_the_line_about_a_refused_request_carries_it(
+        self, client: Client, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.handler.setFormatter(logs.ScrubbingFormatter(logs.FORMAT))
 
-        def view(request: HttpRequest) -> HttpResponse:
-            seen.append(logs.request_id.get())
-            raise ValueError
+        client.post("/health/live", headers={"X-Request-ID": "proxy-12345678"})
 
-        with pytest.raises(ValueError):  # noqa: PT011
-            request_id(view)(rf.get("/", headers={"X-Request-ID": "proxy-12345678"}))
-
-        assert seen == ["proxy-12345678"]
-        assert logs.request_id.get() is None
+        assert "request=proxy-12345678 chat=- Method Not Allowed (POST): /health/live" in caplog.text
 
 
 class TestTrustedProxies:

@@ -50,7 +50,7 @@ class Product:
 
     def health(self) -> dict[str, Any]:
         """What /health says, nothing while nobody answers."""
-        with suppress(urllib.error.URLError, ConnectionError):
+        with suppress(OSError):
             try:
                 answer = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5)
             except urllib.error.HTTPError as error:

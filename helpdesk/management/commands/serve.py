@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 #: Ends open requests within the supervisor's patience instead of gunicorn's own.
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", str(settings.BASE_DIR / "helpdesk" / "gunicorn.py")]
-GUNICORN += ["--graceful-timeout", "3", "helpdesk.asgi:application"]
+GUNICORN += ["--graceful-timeout", "2", "helpdesk.asgi:application"]
 
 
 class Command(BaseCommand):
