@@ -1,0 +1,76 @@
+"""A browser whose every request is answered by Django's test client: pages without a server, inside the test's own
+transaction.
+"""
+
+import mimetypes
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.db import connections
+from django.test import Client
+
+from tickets.models import User
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+ORIGIN = "http://testserver"
+
+OpenPage = Callable[..., "Page"]
+
+
+@pytest.fixture
+def open_page(browser: "Browser", desk: Callable[[User], Client]) -> Iterator[OpenPage]:
+    """`open_page("/desk/", user, width=390, theme="dark")`: the page as this person's browser shows it."""
+    contexts = []
+    own = {connection.alias: connection for connection in connections.all()}
+
+    def show(
+        path: str, user: User | None = None, *, width: int = 1440, theme: str = "light", status: int = 200
+    ) -> "Page":
+        client = desk(user) if user is not None else Client()
+        height = 844 if width < 760 else 900
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale="ru-RU", base_url=ORIGIN
+        )
+        contexts.append(context)
+
+        def handle(route: "Route") -> None:
+            # Playwright calls this outside the test's own context, where Django would open another connection.
+            for alias, connection in own.items():
+                connections[alias] = connection
+            answer(route, client)
+
+        context.route("**/*", handle)
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+        response = page.goto(path)
+        assert response is not None
+        assert response.status == status
+        page.wait_for_function("document.fonts.status === 'loaded'")
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+
+
+def answer(route: "Route", client: Client) -> None:
+    request = route.request
+    path = request.url.removeprefix(ORIGIN)
+    if path.startswith("/static/"):
+        found = finders.find(path.removeprefix("/static/").partition("?")[0])
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        route.fulfill(path=found, content_type=kind) if found else route.fulfill(status=404)
+        return
+    if path == "/events":
+        route.abort()
+        return
+    headers = {name: value for name, value in request.headers.items() if name not in ("cookie", "content-type")}
+    body = request.post_data_buffer or b""
+    content_type = request.headers.get("content-type", "text/html")
+    answered = client.generic(request.method, path, body, content_type, headers=headers)
+    content = b"".join(answered.streaming_content) if answered.streaming else answered.content
+    route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=content)

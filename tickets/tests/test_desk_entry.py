@@ -1,0 +1,131 @@
+import pytest
+from django.conf import settings
+from django.urls import reverse
+
+from conftest import PASSWORD
+from tickets.models import Presence, Theme
+
+LOGIN = reverse("tickets:login")
+PROFILE = reverse("tickets:profile")
+
+
+def sign_in(client, username="aigerim", password=PASSWORD, **more):
+    return client.post(LOGIN, {"username": username, "password": password, **more})
+
+
+def test_signing_in_opens_the_queue_and_says_who_is_here(client, aigerim):
+    answer = sign_in(client)
+    assert answer.status_code == 302
+    assert client.get(answer.url).status_code == 200
+    aigerim.refresh_from_db()
+    assert aigerim.presence == Presence.ONLINE
+
+
+def test_the_session_ends_with_the_browser_unless_asked_otherwise(client, aigerim):
+    assert sign_in(client).cookies[settings.SESSION_COOKIE_NAME]["max-age"] == ""
+    client.logout()
+    remembered = sign_in(client, remember="on").cookies[settings.SESSION_COOKIE_NAME]["max-age"]
+    assert remembered == pytest.approx(14 * 24 * 3600, abs=5)
+
+
+def test_remembering_is_not_chosen_for_anyone(client):
+    assert "checked" not in client.get(LOGIN).text
+
+
+def test_unknown_wrong_and_disabled_are_told_alike(client, aigerim, bolat):
+    bolat.is_active = False
+    bolat.save()
+    answers = [
+        sign_in(client, password="wrong-password"),
+        sign_in(client, username="nobody"),
+        sign_in(client, username="bolat"),
+        sign_in(client, username=""),
+    ]
+    assert {answer.status_code for answer in answers} == {422}
+    said = "Логин или пароль не подошли."
+    assert all(said in answer.text for answer in answers)
+
+
+def test_the_way_back_leads_home_only_on_this_site(client, aigerim, ticket):
+    page = reverse("tickets:ticket", args=[ticket.pk])
+    assert sign_in(client, next=page).url == page
+    client.logout()
+    assert sign_in(client, next="https://evil.example/").url == reverse("tickets:queue")
+
+
+def test_whoever_is_in_already_goes_on(desk, aigerim):
+    assert desk(aigerim).get(LOGIN).status_code == 302
+
+
+def test_a_session_that_ended_under_an_open_page_says_so_above_the_composer(htmx, aigerim, ticket):
+    client = htmx(aigerim)
+    client.logout()
+    answer = client.post(reverse("tickets:resolve", args=[ticket.pk]), follow=True)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Retarget"] == "#guard"
+    assert "<html" not in answer.text
+
+
+def test_signing_out_ends_the_session(desk, aigerim):
+    client = desk(aigerim)
+    assert client.get(reverse("tickets:logout")).status_code == 405
+    client.post(reverse("tickets:logout"))
+    assert client.get(reverse("tickets:queue")).status_code == 302
+    aigerim.refresh_from_db()
+    assert aigerim.presence == Presence.OFFLINE
+
+
+def test_signing_in_takes_a_token(aigerim):
+    from django.test import Client
+
+    assert sign_in(Client(enforce_csrf_checks=True)).status_code == 403
+
+
+def test_the_theme_is_chosen_and_kept(desk, aigerim):
+    client = desk(aigerim)
+    client.post(PROFILE, {"theme": "dark"})
+    aigerim.refresh_from_db()
+    assert aigerim.theme == Theme.DARK
+    assert 'data-theme="dark"' in client.get(reverse("tickets:queue")).text
+
+
+def test_the_language_is_chosen_and_comes_back_with_the_next_sign_in(client, desk, aigerim):
+    answer = desk(aigerim).post(PROFILE, {"language": "kk"})
+    assert answer.cookies[settings.LANGUAGE_COOKIE_NAME].value == "kk"
+    assert sign_in(client).cookies[settings.LANGUAGE_COOKIE_NAME].value == "kk"
+
+
+def test_presence_and_keys_are_chosen(desk, aigerim):
+    client = desk(aigerim)
+    client.post(PROFILE, {"presence": "away"})
+    client.post(PROFILE, {"keys": "off"})
+    aigerim.refresh_from_db()
+    assert aigerim.presence == Presence.AWAY
+    assert aigerim.keys is False
+    assert 'data-keys="off"' in client.get(reverse("tickets:queue")).text
+
+
+def test_one_choice_leaves_the_others(desk, aigerim):
+    client = desk(aigerim)
+    client.post(PROFILE, {"theme": "dark"})
+    client.post(PROFILE, {"presence": "online"})
+    aigerim.refresh_from_db()
+    assert aigerim.theme == Theme.DARK
+
+
+@pytest.mark.parametrize("values", [{"theme": "pink"}, {"language": "xx"}, {"presence": "asleep"}, {"keys": "maybe"}])
+def test_unknown_choices_are_refused(desk, aigerim, values):
+    assert desk(aigerim).post(PROFILE, values).status_code == 422
+
+
+@pytest.mark.parametrize("language", ["ru", "kk", "en"])
+def test_the_languages_of_the_login_page(client, language):
+    client.post(reverse("set_language"), {"language": language, "next": LOGIN})
+    assert f'<html lang="{language}"' in client.get(LOGIN).text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/desk/нет-такой/", 404)])
+def test_what_is_not_there_is_said_in_the_desks_look(desk, aigerim, path, status):
+    answer = desk(aigerim).get(path)
+    assert answer.status_code == status
+    assert "app.css" in answer.text

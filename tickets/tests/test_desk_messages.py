@@ -1,0 +1,144 @@
+import pytest
+from django.urls import reverse
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import Delivery, DeliveryState, Reason
+
+DECISIONS = ["edit", "withdraw", "release", "arrived", "resend"]
+
+
+def address(ticket, message, name: str) -> str:
+    return reverse(f"tickets:{name}", args=[ticket.pk, message.pk])
+
+
+@pytest.fixture
+def reply(ticket, aigerim, answer):
+    return answer(ticket, aigerim, "Курьер будет до 18:00")
+
+
+def settle(message, state: DeliveryState, reason: str = ""):
+    Delivery.objects.filter(pk=message.pk).update(state=DeliveryState.SENDING)
+    operations.settle(delivery_id=message.pk, state=state, reason=reason, parts_sent=0)
+
+
+def state_of(message) -> str:
+    return Delivery.objects.get(pk=message.pk).state
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "said", "offered", "not_offered"),
+    [
+        (DeliveryState.QUEUED, "", "Ждёт отправки", ["edit", "withdraw"], ["release", "arrived", "resend"]),
+        (DeliveryState.SENT, "", "Доставлено в Telegram", [], DECISIONS),
+        (DeliveryState.UNKNOWN, "", "Telegram не ответил", ["arrived", "resend"], ["edit", "withdraw", "release"]),
+        (DeliveryState.HELD, Reason.STALE, "Ждёт вашего решения", ["release", "edit", "withdraw"], ["resend"]),
+        (DeliveryState.FAILED, Reason.TOO_BIG, "Файл слишком большой", ["edit"], ["release", "arrived", "resend"]),
+    ],
+)
+def test_each_state_says_what_happened_and_what_can_be_done(
+    desk, aigerim, ticket, reply, state, reason, said, offered, not_offered
+):
+    if state != DeliveryState.QUEUED:
+        settle(reply, state, reason)
+    text = desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
+    links = {name: address(ticket, reply, name) for name in DECISIONS}
+    links["edit"] = f"?edit={reply.pk}#"
+    assert said in text
+    for name in offered:
+        assert links[name] in text
+    for name in not_offered:
+        assert links[name] not in text
+
+
+def test_one_tick_and_only_with_telegrams_word(desk, aigerim, ticket, reply):
+    client, page = desk(aigerim), reverse("tickets:ticket", args=[ticket.pk])
+    assert "#i-tick" not in bubble_of(client.get(page).text, reply)
+    settle(reply, DeliveryState.SENT)
+    assert bubble_of(client.get(page).text, reply).count("#i-tick") == 1
+
+
+def bubble_of(text: str, message) -> str:
+    start = text.index(f'id="m{message.pk}"')
+    return text[start : text.index("</li>", start)]
+
+
+def test_a_colleague_sees_the_trouble_but_no_buttons(desk, bolat, ticket, reply):
+    settle(reply, DeliveryState.UNKNOWN)
+    text = bubble_of(desk(bolat).get(reverse("tickets:ticket", args=[ticket.pk])).text, reply)
+    assert "Telegram не ответил" in text
+    assert "Дошло" not in text
+
+
+def test_edit_opens_in_place_and_sends_the_new_words(desk, htmx, aigerim, ticket, reply):
+    form = address(ticket, reply, "edit")
+    page = reverse("tickets:ticket", args=[ticket.pk])
+    assert form in desk(aigerim).get(page, {"edit": reply.pk}).text
+    assert form in htmx(aigerim).get(address(ticket, reply, "message"), {"edit": ""}).text
+    answer = desk(aigerim).post(form, {"text": "Курьер будет до 19:00"})
+    assert answer.url == f"{page}#m{reply.pk}"
+    reply.refresh_from_db()
+    assert reply.text == "Курьер будет до 19:00"
+
+
+def test_what_has_left_cannot_be_edited(desk, aigerim, ticket, reply):
+    settle(reply, DeliveryState.SENT)
+    answer = desk(aigerim).post(address(ticket, reply, "edit"), {"text": "Иначе"})
+    assert answer.status_code == 409
+    assert "уже ушло в Telegram" in answer.text
+
+
+def test_withdraw(desk, aigerim, ticket, reply):
+    desk(aigerim).post(address(ticket, reply, "withdraw"))
+    assert state_of(reply) == DeliveryState.CANCELLED
+    assert "Отозвано" in desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
+
+
+def test_release(desk, aigerim, ticket, reply):
+    settle(reply, DeliveryState.HELD, Reason.STALE)
+    desk(aigerim).post(address(ticket, reply, "release"))
+    assert state_of(reply) == DeliveryState.QUEUED
+
+
+def test_arrived_settles_the_question_without_a_tick_of_telegrams(desk, aigerim, ticket, reply):
+    settle(reply, DeliveryState.UNKNOWN)
+    desk(aigerim).post(address(ticket, reply, "arrived"))
+    text = bubble_of(desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text, reply)
+    assert "отмечено дошедшим" in text
+    assert "#i-tick" not in text
+    assert "Доставлено в Telegram" not in text
+
+
+def test_resend_makes_a_marked_message_at_the_end(htmx, aigerim, ticket, reply):
+    settle(reply, DeliveryState.UNKNOWN)
+    wrote(ticket.customer, "Ау", ticket=ticket)
+    values = {"after": ticket.messages.order_by("-pk").first().pk}
+    answer = htmx(aigerim).post(address(ticket, reply, "resend"), values)
+    assert "отправлено ещё раз" in answer.text
+    assert ticket.messages.order_by("-pk").first().resend_of_id == reply.pk
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_only_the_responsible_decides(desk, dana, bolat, aigerim, ticket, reply, name):
+    settle(reply, DeliveryState.UNKNOWN)
+    target = address(ticket, reply, name)
+    assert desk(dana).post(target, {"text": "x"}).status_code == 404
+    assert desk(bolat).post(target, {"text": "x"}).status_code == 403
+    assert desk(aigerim).get(target).status_code == 405
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_message_of_another_ticket_is_not_here(desk, aigerim, timur, ticket, answer, name):
+    other = wrote(timur, "Другой вопрос").ticket
+    elsewhere = answer(other, aigerim)
+    assert desk(aigerim).post(address(ticket, elsewhere, name), {"text": "x"}).status_code == 404
+    assert state_of(elsewhere) == DeliveryState.QUEUED
+
+
+def test_one_bubble_is_fetched_alone(htmx, desk, dana, aigerim, ticket, reply):
+    target = address(ticket, reply, "message")
+    text = htmx(aigerim).get(target).text
+    assert text.strip().startswith("<li")
+    assert "Курьер будет до 18:00" in text
+    assert htmx(dana).get(target).status_code == 404
+    assert desk(aigerim).get(target).url.endswith(f"#m{reply.pk}")

@@ -1,0 +1,213 @@
+import uuid
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import Draft, Message, Sender, Status
+
+PDF = b"%PDF-1.4 " + b"x" * 100
+
+
+def address(ticket, name="reply") -> str:
+    return reverse(f"tickets:{name}", args=[ticket.pk])
+
+
+def words(ticket, text="Проверьте зарядку", **more):
+    ticket.refresh_from_db()
+    return {"text": text, "kind": "reply", "client_id": str(uuid.uuid4()), "seen": ticket.last_message_id, **more}
+
+
+def replies(ticket):
+    return list(ticket.messages.filter(sender=Sender.MANAGER))
+
+
+def test_a_reply_is_written_and_the_page_shown_again(desk, aigerim, ticket):
+    answer = desk(aigerim).post(address(ticket), words(ticket), follow=True)
+    assert answer.redirect_chain[0][0] == address(ticket, "ticket")
+    assert "Проверьте зарядку" in answer.text
+    assert [message.text for message in replies(ticket)] == ["Проверьте зарядку"]
+
+
+def test_a_reply_to_a_free_ticket_takes_it(desk, bolat, free_ticket):
+    desk(bolat).post(address(free_ticket), words(free_ticket))
+    free_ticket.refresh_from_db()
+    assert free_ticket.assignee == bolat
+
+
+@pytest.mark.parametrize("name", ["reply", "note"])
+def test_a_note_reaches_the_team_alone(desk, aigerim, ticket, name):
+    desk(aigerim).post(address(ticket, name), words(ticket, "Склад закрыт", kind="note"))
+    note = Message.objects.get(text="Склад закрыт")
+    assert note.sender == Sender.NOTE
+    assert not hasattr(note, "delivery")
+
+
+def test_a_stranger_gets_404_and_a_colleague_403(desk, dana, bolat, ticket):
+    assert desk(dana).post(address(ticket), words(ticket)).status_code == 404
+    answer = desk(bolat).post(address(ticket), words(ticket))
+    assert answer.status_code == 403
+    assert "На это нет прав" in answer.text
+    assert "Проверьте зарядку</textarea>" in answer.text
+    assert replies(ticket) == []
+
+
+def test_a_reply_without_the_token_is_refused(desk, aigerim, ticket):
+    answer = desk(aigerim, enforce_csrf_checks=True).post(address(ticket), words(ticket))
+    assert answer.status_code == 403
+    assert replies(ticket) == []
+
+
+def test_a_reply_is_posted(desk, aigerim, ticket):
+    assert desk(aigerim).get(address(ticket)).status_code == 405
+
+
+def test_a_reply_over_unseen_messages_waits_and_keeps_the_text(desk, aigerim, ticket):
+    values = words(ticket)
+    missed = wrote(ticket.customer, "Уже заработало, спасибо за помощь!", ticket=ticket).message
+    answer = desk(aigerim).post(address(ticket), values)
+    assert answer.status_code == 409
+    assert "Ещё 1 сообщение, пока вы писали" in answer.text
+    assert "Уже заработало" in answer.text
+    assert "Проверьте зарядку</textarea>" in answer.text
+    assert f'name="confirm" value="{missed.pk}"' in answer.text
+    assert replies(ticket) == []
+
+
+def test_all_the_same_it_can_be_sent(desk, aigerim, ticket):
+    values = words(ticket)
+    missed = wrote(ticket.customer, "Ещё вопрос", ticket=ticket).message
+    desk(aigerim).post(address(ticket), {**values, "confirm": missed.pk})
+    assert len(replies(ticket)) == 1
+
+
+def test_htmx_hears_of_unseen_messages_above_the_composer(htmx, aigerim, ticket):
+    values = words(ticket, after=ticket.last_message_id, event=0)
+    missed = wrote(ticket.customer, "Уже заработало", ticket=ticket).message
+    answer = htmx(aigerim).post(address(ticket), values)
+    assert answer.status_code == 409
+    assert answer.headers["HX-Retarget"] == "#guard"
+    assert "Ещё 1 сообщение, пока вы писали" in answer.text
+    assert f'id="m{missed.pk}"' in answer.text
+    assert "<html" not in answer.text
+
+
+def test_htmx_gets_what_the_reply_changed(htmx, aigerim, ticket):
+    answer = htmx(aigerim).post(address(ticket), words(ticket, after=ticket.last_message_id))
+    (reply,) = replies(ticket)
+    assert answer.status_code == 200
+    for target in ("#log-list", "#ticket-head", "#panel-ticket", "#guard", "#client-id", f"#row-{ticket.pk}"):
+        assert f'hx-target="{target}"' in answer.text
+    assert f'id="m{reply.pk}"' in answer.text
+    assert "Ждёт отправки" in answer.text
+    assert 'id="reply"' not in answer.text
+
+
+def test_pressing_twice_writes_once(desk, aigerim, ticket):
+    client, values = desk(aigerim), words(ticket)
+    assert client.post(address(ticket), values).status_code == 302
+    assert client.post(address(ticket), values).status_code == 302
+    assert len(replies(ticket)) == 1
+
+
+def test_another_text_under_the_same_id_is_refused_with_a_fresh_one(htmx, aigerim, ticket):
+    client, values = htmx(aigerim), words(ticket)
+    client.post(address(ticket), values)
+    answer = client.post(address(ticket), {**words(ticket, "Другое"), "client_id": values["client_id"]})
+    assert answer.status_code == 409
+    assert 'name="client_id"' in answer.text
+    assert values["client_id"] not in answer.text
+    assert len(replies(ticket)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"text": "  \n "}, "Напишите текст или приложите файл."),
+        ({"text": "я" * 4097}, "Слишком длинно: 4097 из 4096"),
+        ({"quote": "999999"}, "Цитируемого сообщения"),
+        ({"then": "snooze:moment", "moment": "вчера"}, "Выберите время в будущем"),
+        ({"then": "snooze:moment", "moment": "2001-01-01T10:00"}, "Выберите время в будущем"),
+    ],
+)
+def test_what_cannot_be_sent_is_explained_and_kept(desk, aigerim, ticket, change, said):
+    values = words(ticket, **change)
+    answer = desk(aigerim).post(address(ticket), values)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert values["text"].strip() in answer.text
+    assert replies(ticket) == []
+
+
+@pytest.mark.parametrize("broken", ["client_id", "seen"])
+def test_a_form_without_its_hidden_fields_sends_nothing(desk, aigerim, ticket, broken):
+    values = words(ticket)
+    del values[broken]
+    assert desk(aigerim).post(address(ticket), values).status_code == 422
+    assert replies(ticket) == []
+
+
+def test_files_go_with_the_reply(desk, aigerim, ticket):
+    files = [SimpleUploadedFile("акт.pdf", PDF), SimpleUploadedFile("ещё.txt", b"text")]
+    desk(aigerim).post(address(ticket), {**words(ticket, ""), "files": files})
+    (reply,) = replies(ticket)
+    assert [attachment.file_name for attachment in reply.attachments.order_by("position")] == ["акт.pdf", "ещё.txt"]
+
+
+def test_an_empty_file_is_named_and_refused(desk, aigerim, ticket):
+    answer = desk(aigerim).post(address(ticket), {**words(ticket), "files": [SimpleUploadedFile("пусто.txt", b"")]})
+    assert answer.status_code == 422
+    assert "«пусто.txt» пустой" in answer.text
+    assert "Файлы нужно приложить ещё раз." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("then", "status"),
+    [("wait", Status.WAITING), ("open", Status.OPEN), ("resolve", Status.RESOLVED), ("чушь", Status.WAITING)],
+)
+def test_what_happens_to_the_ticket_is_chosen_with_the_button(desk, aigerim, ticket, then, status):
+    desk(aigerim).post(address(ticket), words(ticket, then=then))
+    ticket.refresh_from_db()
+    assert ticket.status == status
+
+
+def test_a_reply_can_put_the_ticket_away(desk, aigerim, ticket):
+    desk(aigerim).post(address(ticket), words(ticket, then="snooze:tomorrow"))
+    ticket.refresh_from_db()
+    until = timezone.localtime(ticket.snoozed_until)
+    assert (until.hour, until.minute) == (9, 0)
+
+
+def test_solving_with_the_reply_can_be_undone_from_the_toast(htmx, aigerim, ticket):
+    answer = htmx(aigerim).post(address(ticket), words(ticket, then="resolve"))
+    assert reverse("tickets:undo", args=[ticket.pk]) in answer.text
+
+
+def test_what_was_sent_is_no_draft_any_more_and_is_read(desk, aigerim, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте")
+    desk(aigerim).post(address(ticket), words(ticket))
+    assert not Draft.objects.exists()
+    assert ticket.readers.get(user=aigerim).seen_message_id == ticket.opened_by_id
+
+
+def test_a_quote_goes_with_the_reply(desk, aigerim, ticket):
+    desk(aigerim).post(address(ticket), words(ticket, quote=ticket.opened_by_id))
+    assert replies(ticket)[0].quote_id == ticket.opened_by_id
+
+
+def test_a_draft_is_kept_and_cleared(htmx, aigerim, ticket):
+    client = htmx(aigerim)
+    assert client.post(address(ticket, "draft"), {"text": "Начало", "is_note": "on"}).status_code == 204
+    draft = Draft.objects.get()
+    assert (draft.text, draft.is_note, draft.user) == ("Начало", True, aigerim)
+    client.post(address(ticket, "draft"), {"text": ""})
+    assert not Draft.objects.exists()
+
+
+def test_an_empty_draft_never_touches_a_colleagues(htmx, aigerim, bolat, ticket):
+    htmx(aigerim).post(address(ticket, "draft"), {"text": "Моё"})
+    htmx(bolat).post(address(ticket, "draft"), {"text": ""})
+    assert Draft.objects.get().user == aigerim

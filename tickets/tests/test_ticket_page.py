@@ -1,0 +1,253 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from conftest import wrote
+from tickets import operations
+from tickets.models import Message, Team, Topic
+from tickets.operations import Incoming, IncomingFile
+from tickets.pages.conversation import PAGE
+
+
+def page(ticket, **query) -> str:
+    return reverse("tickets:ticket", args=[ticket.pk], query=query or None)
+
+
+def received(ticket, **values):
+    incoming = Incoming(sent_at=timezone.now(), **values)
+    return operations.receive(customer=ticket.customer, incoming=incoming, ticket=ticket).message
+
+
+def log(text: str) -> str:
+    return text[text.index('id="log-list"') : text.index('id="reply"')]
+
+
+def bubbles(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<li class="(?:msg|note|said)[^"]*" id="m(\d+)"', log(text))]
+
+
+def test_everyone_of_the_team_reads_it(desk, bolat, ticket):
+    text = desk(bolat).get(page(ticket)).text
+    assert "Здравствуйте! Не включается ноутбук." in text
+    assert "Отвечает Айгерим Сатпаева." in text
+
+
+def test_a_stranger_gets_404(desk, dana, ticket):
+    answer = desk(dana).get(page(ticket))
+    assert answer.status_code == 404
+    assert "Не включается" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["messages", "head", "panel", "state", "row", "peer", "assignees", "topics", "tags"])
+def test_each_part_of_it_is_hidden_from_a_stranger(desk, dana, aigerim, ticket, name):
+    address = reverse(f"tickets:{name}", args=[ticket.pk])
+    assert desk(dana).get(address).status_code == 404
+    assert desk(aigerim).get(address).status_code == 200
+    assert desk(aigerim).post(address).status_code == 405
+
+
+def test_htmx_gets_the_sheet_alone(htmx, aigerim, ticket):
+    text = htmx(aigerim).get(page(ticket)).text
+    assert "<html" not in text
+    assert 'id="queue"' not in text
+    assert 'id="log-list"' in text
+
+
+def test_going_back_in_history_gets_the_whole_page(htmx, aigerim, ticket):
+    answer = htmx(aigerim).get(page(ticket), headers={"HX-History-Restore-Request": "true"})
+    assert "<html" in answer.text
+
+
+def test_messages_stand_in_order_with_history_between(desk, aigerim, ticket, answer):
+    answer(ticket, aigerim, "Проверьте зарядку")
+    wrote(ticket.customer, "Проверил, нет", ticket=ticket)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    order = ["Обращение из Telegram", "Не включается ноутбук", "Взято в работу", "Проверьте зарядку", "Проверил, нет"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_the_author_of_a_colleagues_reply_is_named_and_ones_own_is_not(desk, aigerim, saule, ticket, answer):
+    answer(ticket, aigerim, "Ответ")
+    assert "Айгерим Сатпаева</p>" not in log(desk(aigerim).get(page(ticket)).text)
+    assert '<p class="by">Айгерим Сатпаева</p>' in log(desk(saule).get(page(ticket)).text)
+
+
+def test_new_messages_stand_below_a_line(desk, aigerim, ticket):
+    operations.mark_seen(ticket_id=ticket.pk, user=aigerim, message_id=ticket.last_message_id)
+    wrote(ticket.customer, "Вы тут?", ticket=ticket)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert text.index("Новые сообщения") < text.index("Вы тут?")
+
+
+def test_an_edited_message_keeps_what_it_said(desk, aigerim, ticket):
+    message = received(ticket, text="Серийный номер 1")
+    operations.revise(message=message, text="Серийный номер 2", entities=[], edited_at=timezone.now())
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert "Серийный номер 2" in text
+    assert 'title="Было: Серийный номер 1"' in text
+
+
+def test_an_album_is_one_bubble_whose_every_message_can_be_found(desk, aigerim, ticket):
+    photos = [
+        received(
+            ticket,
+            content_type="photo",
+            text="Коробка" if number == 0 else "",
+            media_group_id="a1",
+            files=[IncomingFile(kind="photo", width=30, height=20)],
+        )
+        for number in range(3)
+    ]
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert text.count("Коробка") == 1
+    assert bubbles(text + 'id="reply"').count(photos[0].pk) == 1
+    assert all(f'id="m{photo.pk}"' in text for photo in photos)
+    assert f'data-message="{photos[-1].pk}"' in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("sticker", "Стикер"), ("location", "Геопозиция"), ("poll", "Опрос"), ("giveaway", "giveaway")],
+)
+def test_every_kind_of_message_is_visible_and_named(desk, aigerim, ticket, kind, name):
+    message = received(ticket, content_type=kind)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert re.search(rf'id="m{message.pk}".*?{name}', text, re.DOTALL)
+
+
+def test_the_bots_own_words_are_shown(desk, aigerim, ticket):
+    operations.say(customer=ticket.customer, notice="receipt", text="Обращение принято", ticket=ticket)
+    assert "<b>Бот:</b>" in log(desk(aigerim).get(page(ticket)).text)
+
+
+def test_foreign_words_are_only_words(desk, aigerim, ticket):
+    message = received(
+        ticket,
+        text="</div><script>alert(1)</script>",
+        entities=[{"type": "text_link", "offset": 0, "length": 5, "url": "javascript:alert(1)"}],
+        quote_text="<b>x",
+        quote=Message.objects.get(pk=ticket.opened_by_id),
+    )
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert f'id="m{message.pk}"' in text
+    assert "<script>" not in text
+    assert "javascript:" not in text
+    assert "<b>x" not in text
+
+
+def test_older_messages_come_page_by_page_without_a_script(desk, aigerim, ticket):
+    for number in range(PAGE + 5):
+        received(ticket, text=f"Сообщение {number}")
+    client = desk(aigerim)
+    latest = client.get(page(ticket))
+    older_than = latest.context["page"].conversation.older_than
+    assert f"?before={older_than}" in latest.text
+    older = client.get(page(ticket, before=older_than))
+    everything = bubbles(older.text) + bubbles(latest.text)
+    assert everything == list(ticket.messages.order_by("pk").values_list("pk", flat=True))
+
+
+def test_older_lines_for_htmx_bring_their_own_continuation(htmx, aigerim, ticket):
+    for number in range(PAGE * 2 + 5):
+        received(ticket, text=f"Сообщение {number}")
+    client = htmx(aigerim)
+    before = client.get(page(ticket)).context["page"].conversation.older_than
+    text = client.get(reverse("tickets:messages", args=[ticket.pk]), {"before": before}).text
+    assert text.count('<li class="msg') == PAGE
+    assert 'id="older"' in text
+
+
+def test_lines_after_the_last_one_shown(htmx, aigerim, ticket, answer):
+    client, address = htmx(aigerim), reverse("tickets:messages", args=[ticket.pk])
+    last = ticket.last_message_id
+    event = ticket.events.order_by("-pk").first().pk
+    assert client.get(address, {"after": last, "event": event}).status_code == 204
+    operations.add_tag(ticket_id=ticket.pk, actor=aigerim, name="замена")
+    message = received(ticket, text="И ещё")
+    text = client.get(address, {"after": last, "event": event}).text
+    assert text.index("замена") < text.index(f'id="m{message.pk}"')
+    assert f'id="m{last}"' not in text
+
+
+@pytest.mark.parametrize("name", ["head", "panel", "state"])
+def test_an_unchanged_part_is_not_sent_again(htmx, aigerim, ticket, name):
+    client, address = htmx(aigerim), reverse(f"tickets:{name}", args=[ticket.pk])
+    ticket.refresh_from_db()
+    assert client.get(address, {"v": ticket.version}).status_code == 204
+    operations.set_topic(ticket_id=ticket.pk, actor=aigerim, topic_id=Topic.objects.create(name="Ремонт").pk)
+    assert client.get(address, {"v": ticket.version}).status_code == 200
+
+
+def test_colleagues_who_write_are_named_to_each_other(htmx, aigerim, bolat, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Сейчас отвечу")
+    address = reverse("tickets:peer", args=[ticket.pk])
+    assert "Айгерим Сатпаева" in htmx(bolat).get(address).text
+    assert "Айгерим Сатпаева" not in htmx(aigerim).get(address).text
+
+
+def test_a_draft_comes_back_with_the_page(desk, aigerim, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте <кабель>", quote_id=ticket.opened_by_id)
+    text = desk(aigerim).get(page(ticket)).text
+    assert "Проверьте &lt;кабель&gt;</textarea>" in text
+    assert f'name="quote" value="{ticket.opened_by_id}"' in text
+
+
+def test_quoting_works_without_a_script(desk, aigerim, ticket):
+    text = desk(aigerim).get(page(ticket, quote=ticket.opened_by_id)).text
+    assert f'name="quote" value="{ticket.opened_by_id}"' in text
+
+
+def test_a_message_of_another_ticket_cannot_be_quoted(desk, aigerim, ticket, timur):
+    other = wrote(timur, "Другой вопрос").message
+    assert 'name="quote"' not in desk(aigerim).get(page(ticket, quote=other.pk)).text
+
+
+def test_times_are_those_of_the_tickets_team(desk, aigerim, ticket):
+    Team.objects.filter(pk=ticket.team_id).update(time_zone="America/Lima")
+    Message.objects.filter(pk=ticket.opened_by_id).update(sent_at="2026-03-10T12:00:00Z")
+    assert ">07:00</time>" in log(desk(aigerim).get(page(ticket)).text)
+
+
+def test_the_customers_other_visible_tickets_are_listed(desk, aigerim, timur, ticket, other_team):
+    mine = wrote(timur, "Второй вопрос").ticket
+    hidden = wrote(timur, "Вопрос другой команде").ticket
+    hidden.team = other_team
+    hidden.save()
+    text = desk(aigerim).get(page(ticket)).text
+    assert "Второй вопрос" in text
+    assert page(mine) in text
+    assert "Вопрос другой команде" not in text
+
+
+def test_the_phone_is_masked(desk, aigerim, ticket):
+    operations.set_customer_phone(customer=ticket.customer, phone="+77071234567", verified=True)
+    text = desk(aigerim).get(page(ticket)).text
+    assert "+77071234567" not in text
+    assert "•••" in text
+
+
+def test_a_solved_ticket_says_so(desk, aigerim, ticket):
+    solved = operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    client = desk(aigerim)
+    assert reverse("tickets:undo", args=[ticket.pk]) in client.get(page(ticket)).text
+    solved.resolved_at = timezone.now() - timedelta(minutes=1)
+    solved.save()
+    text = client.get(page(ticket)).text
+    assert "Решено сегодня" in text
+    assert reverse("tickets:undo", args=[ticket.pk]) not in text
+    assert reverse("tickets:reopen", args=[ticket.pk]) in text
+
+
+def test_a_customer_who_stopped_the_bot_is_announced(desk, aigerim, ticket):
+    operations.customer_stopped_bot(customer=ticket.customer)
+    assert "Клиент остановил бота" in desk(aigerim).get(page(ticket)).text
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "0", "9" * 40, "1e3", ""])
+def test_nonsense_in_the_address_shows_the_page_as_it_is(desk, aigerim, ticket, value):
+    for name in ("before", "quote", "edit"):
+        assert desk(aigerim).get(page(ticket, **{name: value})).status_code == 200
