@@ -4,10 +4,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from helpdesk import health
+from helpdesk import banner, health
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/desk/")), name="home"),
+    path("desk/telegram/", banner.telegram, name="telegram-banner"),
     path("desk/", include("tickets.urls")),
     path("admin/", admin.site.urls),
     path("health", health.health, name="health"),

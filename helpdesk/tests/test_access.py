@@ -277,6 +277,7 @@ SITE = [
     Route("home", "GET", EVERYONE),
     # Open to all, and it tells the truth: no bot runs here.
     Route("health", "GET", dict.fromkeys(PEOPLE, 503)),
+    Route("telegram-banner", "GET", STAFF),
     Route("health-live", "GET", EVERYONE),
     Route("health-ready", "GET", EVERYONE),
     Route("set_language", "POST", EVERYONE, data=lambda target, world: {"language": "kk"}),

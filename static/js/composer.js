@@ -292,7 +292,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 document.addEventListener("htmx:finally:request", (event) => {
   if (!sent.has(event.detail.ctx)) return;
   form()?.removeAttribute("aria-busy");
-  if (event.detail.ctx.response?.status !== 200) tell("");
+  tell("");
 });
 
 // ---- each ticket's own field

@@ -275,6 +275,15 @@ class Bubble:
         return mark_of(self.delivery) if self.delivery is not None else None
 
     @property
+    def decided(self) -> str:
+        """What a person decided about a message whose fate Telegram did not tell."""
+        delivery = self.delivery
+        if delivery is None or delivery.state != DeliveryState.UNKNOWN or not delivery.decision:
+            return ""
+        words = {Decision.ARRIVED: _("отмечено дошедшим"), Decision.RESENT: _("могло не дойти, повтор ниже")}
+        return words[Decision(delivery.decision)]
+
+    @property
     def can_be_changed(self) -> bool:
         """Whether this person may still edit or withdraw these words."""
         return self.may_decide and self.delivery is not None and self.delivery.can_be_changed
@@ -312,10 +321,8 @@ def mark_of(delivery: Delivery) -> Mark | None:
             return Mark("i-clock", label, pending=True)
         case DeliveryState.CANCELLED:
             return Mark("i-x", label, pending=True)
-        case DeliveryState.UNKNOWN if delivery.decision == Decision.ARRIVED:
-            return Mark("i-tick", Decision.ARRIVED.label)
-        case DeliveryState.UNKNOWN if delivery.decision == Decision.RESENT:
-            return Mark("i-retry", Decision.RESENT.label, pending=True)
+        case DeliveryState.UNKNOWN if delivery.decision:
+            return None  # a person's decision is said in words: a tick is Telegram's alone
     return Mark("i-alert", label, pending=True)
 
 

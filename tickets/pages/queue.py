@@ -74,7 +74,7 @@ class Row:
     def when(self) -> str:
         with timezone.override(ZoneInfo(self.ticket.team.time_zone)):
             if self.ticket.snoozed_until is not None:
-                return _("до %(time)s") % {"time": wording.moment_in_words(self.ticket.snoozed_until, self.now)}
+                return wording.until_moment(self.ticket.snoozed_until, self.now)
             return wording.short_moment(self.ticket.last_message_at, self.now)
 
     @property

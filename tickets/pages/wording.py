@@ -75,6 +75,18 @@ def moment_in_words(moment: datetime, now: datetime) -> str:
     return _("%(day)s в %(time)s") % {"day": day, "time": formats.date_format(local, "H:i")}
 
 
+def until_moment(moment: datetime, now: datetime) -> str:
+    """Until when, as short as a row allows: «до 18:26», «до завтра», «до 24 мар»."""
+    local, today = timezone.localtime(moment), timezone.localtime(now).date()
+    if local.date() == today:
+        when = formats.date_format(local, "H:i")
+    elif local.date() == today + timedelta(days=1):
+        when = _("завтра")
+    else:
+        when = formats.date_format(local, "j b")
+    return _("до %(time)s") % {"time": when}
+
+
 def day_heading(day: date, now: datetime) -> str:
     """The heading over a day of a conversation: «Сегодня, 18 ноября»."""
     today = timezone.localtime(now).date()
