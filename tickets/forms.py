@@ -44,7 +44,7 @@ class ManyFiles(forms.FileField):
 
     widget = type("ManyFilesInput", (forms.ClearableFileInput,), {"allow_multiple_selected": True})
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         return [file for file in data or [] if isinstance(file, UploadedFile)]
 
 
@@ -88,7 +88,7 @@ class WriteForm(forms.Form):
     """
 
     text = forms.CharField(required=False, strip=False)
-    files = ManyFiles(required=False)
+    files = ManyFiles(required=False)  # type: ignore[assignment]  # the field's name; the form's own files are read by it
     client_id = forms.UUIDField()
     seen = forms.IntegerField(min_value=0)
     confirm = forms.IntegerField(min_value=0, required=False)
@@ -107,7 +107,8 @@ class WriteForm(forms.Form):
     @property
     def seen_id(self) -> int:
         """The last message the writer has read."""
-        return max(self.cleaned_data["seen"], self.cleaned_data["confirm"] or 0)
+        seen, confirmed = self.cleaned_data["seen"], self.cleaned_data["confirm"] or 0
+        return int(max(seen, confirmed))
 
     @property
     def note_values(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from tickets.views import acts, entry, files, messages, queue, ticket
 
 app_name = "tickets"
 
-of_message = [
+of_message: list[URLPattern | URLResolver] = [
     path("", messages.bubble, name="message"),
     path("edit/", messages.edit, name="edit"),
     path("withdraw/", messages.withdraw, name="withdraw"),
@@ -15,7 +15,7 @@ of_message = [
     path("resend/", messages.resend, name="resend"),
 ]
 
-of_ticket = [
+of_ticket: list[URLPattern | URLResolver] = [
     path("", ticket.ticket, name="ticket"),
     # Parts of the page, each fetched again when it changed.
     path("messages/", ticket.messages, name="messages"),

@@ -267,8 +267,8 @@ class Bubble:
         if delivery is None or not delivery.needs_decision:
             return ""
         if delivery.state == DeliveryState.FAILED and delivery.reason:
-            return Reason(delivery.reason).label
-        return DeliveryState(delivery.state).label
+            return str(Reason(delivery.reason).label)
+        return str(DeliveryState(delivery.state).label)
 
     @property
     def mark(self) -> Mark | None:
@@ -313,7 +313,7 @@ class Bubble:
 
 def mark_of(delivery: Delivery) -> Mark | None:
     """One tick, and only with Telegram's word for it; a clock while the message waits."""
-    label = DeliveryState(delivery.state).label
+    label = str(DeliveryState(delivery.state).label)
     match delivery.state:
         case DeliveryState.SENT:
             return Mark("i-tick", label)

@@ -105,7 +105,7 @@ class Row:
 
     @property
     def trouble(self) -> str:
-        return Trouble(self.ticket.trouble).label if self.ticket.trouble else ""
+        return str(Trouble(self.ticket.trouble).label) if self.ticket.trouble else ""
 
     @property
     def is_failed(self) -> bool:
@@ -226,7 +226,8 @@ def _counts(visible: Any, current: View, user: User) -> dict[str, int]:
 
     counts = {each.value: capped(visible.in_view(each, user)) for each in View}
     counts["waiting"] = capped(visible.in_view(current, user).filter(waiting_since__isnull=False))
-    return dict(User.objects.filter(pk=user.pk).values(**counts).get())
+    found: dict[str, Any] = dict(User.objects.filter(pk=user.pk).values(**counts).get())
+    return found
 
 
 def _after_waiting(tickets: "QuerySet[Ticket]", cursor: Cursor | None) -> "QuerySet[Ticket]":

@@ -13,7 +13,7 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from tickets import access
-from tickets.models import Draft, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
+from tickets.models import SUPERVISORS, Draft, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
 from tickets.operations import UNDO_WINDOW, Refused, Unseen
 from tickets.pages import wording
 from tickets.pages.conversation import Conversation, Reading
@@ -59,16 +59,16 @@ def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
         .annotate(names=JSONList(JSONObject(id="pk", name="name")))
         .values("names")
     )
+    own: dict[str, Subquery] = {
+        "seen_id": Subquery(own_reader.values("seen_message_id")[:1]),
+        "draft_text": Subquery(own_draft.values("text")[:1]),
+        "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
+        "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
+    }
     return (
         Ticket.objects.visible_to(user)
         .select_related("customer", "topic", "assignee", "team", "follows_up")
-        .annotate(
-            seen_id=Subquery(own_reader.values("seen_message_id")[:1]),
-            draft_text=Subquery(own_draft.values("text")[:1]),
-            draft_is_note=Subquery(own_draft.values("is_note")[:1]),
-            draft_quote_id=Subquery(own_draft.values("quote_id")[:1]),
-            tag_names=Subquery(tags),
-        )
+        .annotate(tag_names=Subquery(tags), **own)
         .filter(pk=ticket_id)
         .first()
     )
@@ -154,7 +154,7 @@ class TicketPage:
 
     @property
     def status_label(self) -> str:
-        return Status(self.ticket.status).label
+        return str(Status(self.ticket.status).label)
 
     @property
     def snoozed_until(self) -> str:
@@ -183,7 +183,7 @@ class TicketPage:
 
     @property
     def priorities(self) -> list[tuple[int, str]]:
-        return [(priority.value, priority.label) for priority in reversed(Priority)]
+        return [(priority.value, str(priority.label)) for priority in reversed(Priority)]
 
     @property
     def is_urgent(self) -> bool:
@@ -268,5 +268,5 @@ def colleagues_writing(ticket: Ticket, reader: User) -> list[User]:
 def people_for(ticket: Ticket) -> "QuerySet[User]":
     """Who may be made responsible for a ticket: the active members of its team, and supervisors."""
     team = User.objects.filter(teams=ticket.team)
-    supervisors = User.objects.filter(groups__name=access.SUPERVISORS)
+    supervisors = User.objects.filter(groups__name=SUPERVISORS)
     return (team | supervisors).filter(is_active=True).distinct().order_by("first_name", "last_name", "pk")

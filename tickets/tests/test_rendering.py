@@ -7,7 +7,7 @@ import pytest
 from tickets.rendering import render_text, safe_address
 
 
-def entity(kind: str, offset: int, length: int, **more: Any) -> dict[str, Any]:
+def entity(kind: str, offset: Any, length: Any, **more: Any) -> dict[str, Any]:
     return {"type": kind, "offset": offset, "length": length, **more}
 
 

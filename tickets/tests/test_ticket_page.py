@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Message, Team, Topic
+from tickets.models import Message, Notice, Team, Topic
 from tickets.operations import Incoming, IncomingFile
 from tickets.pages.conversation import PAGE
 
@@ -120,7 +120,7 @@ def test_every_kind_of_message_is_visible_and_named(desk, aigerim, ticket, kind,
 
 
 def test_the_bots_own_words_are_shown(desk, aigerim, ticket):
-    operations.say(customer=ticket.customer, notice="receipt", text="Обращение принято", ticket=ticket)
+    operations.say(customer=ticket.customer, notice=Notice.RECEIPT, text="Обращение принято", ticket=ticket)
     assert "<b>Бот:</b>" in log(desk(aigerim).get(page(ticket)).text)
 
 

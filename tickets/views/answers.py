@@ -24,11 +24,16 @@ from tickets.pages.ticket import TicketPage, ticket_for_page
 P = ParamSpec("P")
 
 
-class DeskRequest(HttpRequest):
-    """A request past the door: somebody is signed in, and it may come from htmx."""
+class VisitorRequest(HttpRequest):
+    """A request at the door: it may come from htmx in a page whose session has ended."""
+
+    htmx: HtmxDetails
+
+
+class DeskRequest(VisitorRequest):
+    """A request past the door: somebody is signed in."""
 
     user: User
-    htmx: HtmxDetails
 
 
 TicketView = Callable[Concatenate[DeskRequest, Ticket, P], HttpResponse]
@@ -45,7 +50,7 @@ def find_ticket(request: DeskRequest, ticket_id: int) -> Ticket:
     return ticket
 
 
-def act_on_ticket(view: TicketView[P]) -> Callable[Concatenate[DeskRequest, int, P], HttpResponse]:
+def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
     """A POST that acts on one visible ticket. A refusal becomes its answer; the text typed comes back with it."""
 
     @require_POST
@@ -70,7 +75,7 @@ def valid(form: forms.Form) -> dict[str, Any]:
     if form.is_valid():
         return form.cleaned_data
     field, errors = next(iter(form.errors.items()))
-    raise Invalid(field, errors[0])
+    raise Invalid(field, str(errors[0]))
 
 
 def ticket_answer(request: DeskRequest, page: TicketPage, status: int = HTTPStatus.OK) -> HttpResponse:

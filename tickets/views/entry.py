@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tickets import operations
 from tickets.forms import ProfileForm, SignInForm
 from tickets.models import Presence, User
-from tickets.views.answers import DeskRequest
+from tickets.views.answers import DeskRequest, VisitorRequest
 
 REMEMBERED = timedelta(days=14)
 
@@ -27,7 +27,7 @@ REMEMBERED = timedelta(days=14)
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
-def sign_in(request: DeskRequest) -> HttpResponse:
+def sign_in(request: VisitorRequest) -> HttpResponse:
     if request.method == "POST":
         form = SignInForm(request, request.POST)
         if form.is_valid() and form.user is not None:
@@ -45,7 +45,7 @@ def sign_in(request: DeskRequest) -> HttpResponse:
     return render(request, "tickets/login.html", context, status=status)
 
 
-def _signed_in(request: DeskRequest, user: User, *, remember: bool) -> HttpResponse:
+def _signed_in(request: VisitorRequest, user: User, *, remember: bool) -> HttpResponse:
     login(request, user)
     request.session.set_expiry(REMEMBERED if remember else 0)
     operations.set_presence(user=user, presence=Presence.ONLINE)
@@ -102,5 +102,5 @@ def _speak(answer: HttpResponse, language: str) -> None:
         language,
         max_age=settings.LANGUAGE_COOKIE_AGE,
         secure=settings.LANGUAGE_COOKIE_SECURE,
-        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        samesite="Lax",
     )

@@ -28,7 +28,7 @@ def file(request: DeskRequest, ticket_id: int, attachment_id: int) -> HttpRespon
     if attachment.state != AttachmentState.READY:
         raise Http404
     # A file never changes under its random name, so that name is its validator.
-    etag = quote_etag(attachment.file.name.rpartition("/")[2])
+    etag = quote_etag(str(attachment.file.name).rpartition("/")[2])
     answer = get_conditional_response(request, etag=etag) or _content(request, attachment)
     answer["ETag"] = etag
     # Kept by the browser, but asked for again each time: whoever lost the ticket loses its files.
@@ -50,8 +50,9 @@ def _content(request: DeskRequest, attachment: Attachment) -> HttpResponseBase:
         raise Http404 from lost
     answer = _piece_or_whole(request, source)
     inline = attachment.sniffed_type in INLINE_TYPES and "download" not in request.GET
+    disposition = content_disposition_header(not inline, attachment.file_name or str(attachment.pk))
     answer["Content-Type"] = attachment.sniffed_type if inline else UNKNOWN_TYPE
-    answer["Content-Disposition"] = content_disposition_header(not inline, attachment.file_name or str(attachment.pk))
+    answer["Content-Disposition"] = disposition or "attachment"
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = SANDBOX
     answer["Accept-Ranges"] = "bytes"

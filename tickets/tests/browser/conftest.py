@@ -4,7 +4,7 @@ transaction.
 
 import mimetypes
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -28,7 +28,12 @@ def open_page(browser: "Browser", desk: Callable[[User], Client]) -> Iterator[Op
     own = {connection.alias: connection for connection in connections.all()}
 
     def show(
-        path: str, user: User | None = None, *, width: int = 1440, theme: str = "light", status: int = 200
+        path: str,
+        user: User | None = None,
+        *,
+        width: int = 1440,
+        theme: Literal["light", "dark"] = "light",
+        status: int = 200,
     ) -> "Page":
         client = desk(user) if user is not None else Client()
         height = 844 if width < 760 else 900
@@ -71,6 +76,6 @@ def answer(route: "Route", client: Client) -> None:
     headers = {name: value for name, value in request.headers.items() if name not in ("cookie", "content-type")}
     body = request.post_data_buffer or b""
     content_type = request.headers.get("content-type", "text/html")
-    answered = client.generic(request.method, path, body, content_type, headers=headers)
+    answered: Any = client.generic(request.method, path, body, content_type, headers=headers)
     content = b"".join(answered.streaming_content) if answered.streaming else answered.content
     route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=content)

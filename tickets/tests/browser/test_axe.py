@@ -1,5 +1,6 @@
 """No barrier that axe can find, on any of the desk's screens."""
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,7 @@ def busy(ticket, timur, aigerim, bolat, answer):
         )
         message = operations.receive(customer=timur, incoming=incoming, ticket=ticket).message
         operations.attach_file(attachment_id=message.attachments.get().pk, file=ContentFile(content, name="x"))
-    operations.note(
-        ticket_id=ticket.pk, actor=bolat, text="Запчасть есть", client_id="5b1c5be0-0000-4000-8000-000000000000"
-    )
+    operations.note(ticket_id=ticket.pk, actor=bolat, text="Запчасть есть", client_id=uuid.uuid4())
     for state in (DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED):
         reply = answer(ticket, aigerim, f"Ответ, {state}", quote_id=ticket.opened_by_id)
         Delivery.objects.filter(pk=reply.pk).update(state=DeliveryState.SENDING)
