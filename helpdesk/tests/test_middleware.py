@@ -1,13 +1,16 @@
 """Request ids, proxies that are believed and pages that no cache keeps."""
 
+import gzip
+import io
 import re
 
 import pytest
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.test import Client, RequestFactory, override_settings
+from django.urls import reverse
 
 from helpdesk import logs
-from helpdesk.middleware import trusted_proxies
+from helpdesk.middleware import CompressPages, trusted_proxies
 
 
 class TestRequestId:
@@ -82,6 +85,24 @@ class TestPrivatePages:
 
     def test_a_strangers_may_be_kept(self, client: Client) -> None:
         assert "Cache-Control" not in client.get("/")
+
+
+class TestCompressPages:
+    @pytest.mark.django_db
+    def test_a_page_is_compressed(self, client: Client) -> None:
+        response = client.get(reverse("tickets:login"), headers={"Accept-Encoding": "gzip"})
+
+        assert response["Content-Encoding"] == "gzip"
+        assert b"<html" in gzip.decompress(response.content)
+
+    def test_a_file_is_not(self, rf: RequestFactory) -> None:
+        file = FileResponse(io.BytesIO(b"x" * 1000), content_type="text/html")
+
+        response = CompressPages(lambda request: file)(rf.get("/", headers={"Accept-Encoding": "gzip"}))
+
+        assert isinstance(response, FileResponse)
+        assert "Content-Encoding" not in response
+        assert response["Content-Length"] == "1000"
 
 
 class TestClosedByDefault:
