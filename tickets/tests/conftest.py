@@ -15,7 +15,7 @@ def desk() -> Callable[[User], Client]:
     """A signed-in browser without a script. CSRF is enforced where a test asks for it."""
 
     def sign_in(user: User, **options: bool) -> Client:
-        client = Client(**options)  # type: ignore[arg-type]
+        client = Client(**options)
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
 
