@@ -5,6 +5,7 @@ const MINUTE = 60;
 const REFRESH = 30_000; // ms; the shortest time the desk speaks of is a minute
 const TOAST = 8_000; // ms; as long as «Решить» can be taken back
 const SEEN_PAUSE = 500; // ms
+const READING = 1_000; // ms; what appears while one types is not read the moment it stands there
 
 const headers = () => JSON.parse(document.body.getAttribute("hx-headers:inherited"));
 
@@ -106,10 +107,15 @@ let timer;
 const eyes = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting || document.hidden) continue;
-    seen = Math.max(seen, Number(entry.target.dataset.message));
+    setTimeout(see, document.getElementById("reply-text")?.value ? READING : 0, entry.target);
   }
-  tellSeen();
 });
+
+function see(message) {
+  if (!message.isConnected) return;
+  seen = Math.max(seen, Number(message.dataset.message));
+  tellSeen();
+}
 
 function watch(list) {
   for (const message of list.querySelectorAll("[data-message]")) eyes.observe(message);

@@ -5,6 +5,7 @@ const QUEUE_PAUSE = [500, 2000]; // ms: everybody hears at once, but should not 
 const SAY_OFF_AFTER = 3000; // ms: a server that restarts is back before anybody needs to know
 const PEER_WRITES = 60_000; // ms after the last sign of writing
 const AT_BOTTOM = 48; // px
+const MANY = 100; // lines; an answer with so many may have left out more
 
 const words = document.getElementById("words").dataset;
 const plural = new Intl.PluralRules(document.documentElement.lang);
@@ -71,6 +72,7 @@ function once(work) {
 let heard = []; // ids of messages that must be on the page
 let unread = 0; // others' messages added out of sight
 let addedInHiding = 0;
+let isBehind = false; // something could not be fetched
 
 const isAtBottom = () => byId("log").scrollTop > -AT_BOTTOM;
 const lastOf = (name) => Math.max(0, ...[...document.querySelectorAll(`#log-list > [data-${name}]`)].map((line) => Number(line.dataset[name])));
@@ -81,24 +83,30 @@ async function ofTicket(work) {
   try {
     await work(asked.dataset.url, () => sheet() === asked);
   } catch (error) {
+    isBehind = true;
     if (error.status === 404 && sheet() === asked) showGone();
     else throw error;
   }
 }
 
 const showNews = once(() => ofTicket(async (url, isStillOpen) => {
-  // Ids are given before they are committed: a message may come after one with a higher id.
-  heard = heard.filter((id) => !byId(`m${id}`));
-  const after = Math.min(lastOf("message"), ...heard.map((id) => id - 1));
-  const html = await part(`${url}messages/?after=${after}&event=${lastOf("event")}`);
-  heard = [];
-  if (html && isStillOpen()) addLines(parsed(html));
+  let lines;
+  do {
+    // Ids are given before they are committed: a message may come after one with a higher id.
+    heard = heard.filter((id) => !byId(`m${id}`));
+    const after = Math.min(lastOf("message"), ...heard.map((id) => id - 1));
+    heard = [];
+    lines = parsed(await part(`${url}messages/?after=${after}&event=${lastOf("event")}`));
+    if (!isStillOpen()) return;
+  } while (addLines(lines) >= MANY);
 }));
 
+// Returns how many lines were new.
 function addLines(lines) {
   const list = byId("log-list");
   const wasAtBottom = isAtBottom();
   dropKnown(lines);
+  joinAlbums(lines);
   const theirs = lines.querySelectorAll(":is(.msg:not(.out), .note)").length;
   const added = [...lines.children];
   for (const line of added) list.insertBefore(line, placeOf(line, list));
@@ -107,6 +115,7 @@ function addLines(lines) {
   if (document.hidden) addedInHiding += theirs;
   showJump();
   showTitle();
+  return added.length;
 }
 
 // What this page has already: the answer to one's own reply and the stream both bring it.
@@ -118,27 +127,49 @@ function dropKnown(lines) {
   }
 }
 
+// An album comes picture by picture; its later ones belong into the bubble of the first.
+function joinAlbums(lines) {
+  for (const line of lines.querySelectorAll("[data-album]")) {
+    const first = document.querySelector(`#log-list > [data-album="${CSS.escape(line.dataset.album)}"]`);
+    if (!first) continue;
+    line.remove();
+    showMessage(first.dataset.message);
+  }
+}
+
 function placeOf(line, list) {
   const id = Number(line.dataset.message);
   return id ? [...list.children].find((other) => Number(other.dataset.message) > id) ?? null : null;
 }
 
-const showMessage = (id) => ofTicket(async (url, isStillOpen) => {
-  const bubble = byId(`m${id}`)?.closest("li");
-  // A bubble open for editing is under somebody's hands.
-  if (!bubble || bubble.querySelector("textarea")) return;
+const showMessage = (id) => once(() => ofTicket(async (url, isStillOpen) => {
   const html = await part(`${url}message/${id}/`);
-  if (isStillOpen() && bubble.isConnected) await morph(bubble, html);
-});
+  if (isStillOpen()) await renew(parsed(html).firstElementChild);
+}))();
+
+// After a time of silence: messages this page has may have been sent, changed or filled with their files.
+const showKnown = once(() => ofTicket(async (url, isStillOpen) => {
+  const lines = parsed(await part(`${url}messages/`));
+  if (!isStillOpen()) return;
+  for (const line of lines.querySelectorAll("[data-message]")) await renew(line);
+  isBehind = false;
+}));
+
+async function renew(line) {
+  const shown = byId(line.id)?.closest("li");
+  // A bubble open for editing is under somebody's hands.
+  if (shown && !shown.querySelector("textarea") && !shown.isEqualNode(line)) await morph(shown, line.outerHTML);
+}
 
 const showParts = once(() => ofTicket(async (url, isStillOpen) => {
   const view = byId("queue").dataset.view;
   const version = byId("ticket-head").dataset.version;
-  const names = { head: "ticket-head", panel: "panel-ticket", state: "ticket-state" };
-  await Promise.all(Object.entries(names).map(async ([name, id]) => {
+  const show = async (name, id) => {
     const html = await part(`${url}${name}/?v=${version}&view=${view}`);
     if (html && isStillOpen()) await morph(byId(id), html);
-  }));
+    return html;
+  };
+  if (await show("head", "ticket-head")) await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
 }));
 
 let peerTimer;
@@ -303,20 +334,24 @@ function showLive(state) {
   else offTimer = setTimeout(show, SAY_OFF_AFTER);
 }
 
-function catchUp() {
-  showNews();
-  showParts();
-  refreshQueue();
+// Whatever happens to a ticket moves its version on: where that stands still, nothing was missed.
+async function catchUp() {
+  const version = byId("ticket-head")?.dataset.version;
+  await showParts();
+  if (!isBehind && byId("ticket-head")?.dataset.version === version) return;
+  await showNews();
+  await showKnown();
 }
 
 document.body.addEventListener("live:on", () => {
   showLive("on");
+  refreshQueue();
   catchUp();
 });
 document.body.addEventListener("live:off", () => showLive("off"));
 
 document.body.addEventListener("live:change", ({ detail: { kind, ticket, message } }) => {
-  refreshQueueSoon();
+  if (kind !== "peer") refreshQueueSoon();
   if (String(ticket) !== sheet()?.dataset.ticket) return;
   if (kind === "gone") {
     showGone();
@@ -326,7 +361,7 @@ document.body.addEventListener("live:change", ({ detail: { kind, ticket, message
   if (kind === "peer") {
     showPeer();
   } else if (kind === "message-state") {
-    showMessage(message).catch(() => {});
+    showMessage(message);
     showParts();
   } else if (kind !== "read") {
     if (message) heard.push(message);

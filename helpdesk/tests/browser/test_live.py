@@ -1,14 +1,16 @@
 """Open pages hear: one stream a browser, news on the open ticket and in the queue, and the end of a session."""
 
 import re
+from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
 from tickets import operations
-from tickets.models import Team, Ticket, User
+from tickets.models import DeliveryState, Message, Team, Ticket, User
 
 pytestmark = [
     pytest.mark.browser,
@@ -122,3 +124,31 @@ def test_what_was_said_while_the_server_was_away_is_there_when_it_is_back(
     wrote(ticket.customer, "Пока вас не было", ticket=ticket)
     desk.start()
     expect(page.locator("#log-list")).to_contain_text("Пока вас не было", timeout=30_000)
+
+
+def test_a_reply_on_its_way_gets_its_tick_though_the_page_heard_nothing(
+    desk: Desk, ticket: Ticket, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, aigerim)
+    page = desk.page(aigerim, path_of(ticket))
+    bubble = page.locator(f"#m{reply.pk}")
+    expect(bubble.get_by_label("Ждёт отправки")).to_be_visible()
+    desk.stop()
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.SENT, parts_sent=1)
+    desk.start()
+    expect(bubble.get_by_label("Доставлено в Telegram")).to_be_visible(timeout=30_000)
+
+
+def test_an_album_stays_one_bubble_though_it_comes_piece_by_piece(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    for number in range(3):
+        picture = operations.Incoming(
+            content_type="photo",
+            sent_at=timezone.now(),
+            files=[operations.IncomingFile(kind="photo", width=60, height=40, file_unique_id=f"photo{number}")],
+            media_group_id="album",
+        )
+        operations.receive(customer=ticket.customer, incoming=picture, ticket=ticket)
+        expect(page.locator("[data-album] .file, [data-album] img")).to_have_count(number + 1)
+    expect(page.locator("#log-list > [data-album]")).to_have_count(1)
