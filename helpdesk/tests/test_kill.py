@@ -5,6 +5,7 @@ The oracle is the sandbox's own log: what Telegram was asked, what it delivered,
 
 import asyncio
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -34,6 +35,8 @@ REPLIES = 200
 KILLS = 10
 #: Leases of 30 s, a message a second in each chat, and a machine that may be busy with other things.
 SETTLES_WITHIN = 240
+
+REPLY = re.compile(r"^Ответ (\d+)\.$", re.MULTILINE)
 
 CRASH_POINTS = ["after-fetch", "after-store", "before-ack", "after-handling", "after-sending", "after-http"]
 
@@ -118,9 +121,8 @@ class Round:
         """Numbers of the replies Telegram delivered, by chat, in order."""
         delivered: dict[int, list[int]] = {chat_id: [] for chat_id in self.written}
         for line in self.sandbox.sends():
-            before, _, after = words_of(line).rpartition("Ответ ")
-            if after and (not before or before.endswith("\n")):
-                delivered[line["chat_id"]].append(int(after.rstrip(".")))
+            if reply := REPLY.search(words_of(line)):
+                delivered[line["chat_id"]].append(int(reply[1]))
         return delivered
 
     def settle(self) -> None:
