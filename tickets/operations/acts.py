@@ -36,9 +36,9 @@ class Act:
         self.ticket.save()
         if message is not None:
             data["message"] = message.pk
-        event = Event.objects.create(
-            ticket=self.ticket, kind=kind, actor=self.actor, after_message_id=self.ticket.last_message_id, data=data
-        )
+        # Notes and the bot's sentences count too, though the queue's row does not show them as the last word.
+        after = self.ticket.messages.order_by("-pk").values_list("pk", flat=True).first()
+        event = Event.objects.create(ticket=self.ticket, kind=kind, actor=self.actor, after_message_id=after, data=data)
         announce(self.ticket, change, message=message, before=self._audience_before)
         return event
 
