@@ -126,5 +126,5 @@ def test_the_made_files_are_what_their_bytes_say() -> None:
     assert sniff(document[:64]) == PDF
     data = photo[photo.index(b"IDAT") + 4 : photo.index(b"IEND") - 8]
     assert len(zlib.decompress(data)) == 420 * (1 + 640 * 3)
-    table_at = int(re.search(rb"startxref\n(\d+)", document)[1])  # type: ignore[index]
+    table_at = int(re.search(rb"startxref\n(\d+)", document)[1])
     assert document[table_at:].startswith(b"xref")
