@@ -1,5 +1,6 @@
 """Health says what fails, to monitors that are nobody and may learn nothing else."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -88,6 +89,10 @@ def test_the_command_says_why_and_ends_with_1(capsys: pytest.CaptureFixture[str]
     assert "migrations: 1 not applied: run manage.py migrate" in capsys.readouterr().err
 
 
+def timeless(problem: str) -> str:
+    return re.sub(r"\d+", "…", problem)
+
+
 @pytest.fixture
 def bot(db: None) -> BotStatus:
     """A bot that reached Telegram just now."""
@@ -98,7 +103,7 @@ def test_a_bot_that_polls_is_well(client: Client, bot: BotStatus) -> None:
     response = client.get("/health")
 
     assert response.status_code == 200
-    assert response.json()["bot"]["last_poll_age"] == 0
+    assert response.json()["bot"]["last_poll_age"] < 60
 
 
 @pytest.mark.django_db
@@ -118,7 +123,10 @@ def test_a_bot_that_no_longer_reaches_telegram_is_named_without_telegrams_words(
     response = client.get("/health")
 
     assert response.status_code == 503
-    assert response.json()["bot"]["problems"] == ["stopped: see its log", "has not reached Telegram for 120 s"]
+    assert [timeless(problem) for problem in response.json()["bot"]["problems"]] == [
+        "stopped: see its log",
+        "has not reached Telegram for … s",
+    ]
     assert "10.1.2.3" not in response.text
 
 
@@ -127,14 +135,16 @@ def test_an_update_nobody_handles_is_named(client: Client, bot: BotStatus) -> No
         bot_id=bot.pk, update_id=1, digest="1", raw="{}", chat_id=1, received_at=timezone.now() - timedelta(minutes=5)
     )
 
-    assert client.get("/health").json()["bot"]["problems"] == ["an update waits for 300 s to be handled"]
+    (problem,) = client.get("/health").json()["bot"]["problems"]
+    assert timeless(problem) == "an update waits for … s to be handled"
 
 
 def test_a_reply_nobody_sends_is_named(client: Client, bot: BotStatus, answer: Answer, ticket: Ticket) -> None:
     reply = answer(ticket, ticket.assignee)
     Delivery.objects.filter(message=reply).update(due_at=timezone.now() - timedelta(minutes=5))
 
-    assert client.get("/health").json()["bot"]["problems"] == ["a message waits for 300 s to be sent"]
+    (problem,) = client.get("/health").json()["bot"]["problems"]
+    assert timeless(problem) == "a message waits for … s to be sent"
 
 
 def test_a_silent_bot_takes_nobody_off_the_desk(client: Client, db: None) -> None:

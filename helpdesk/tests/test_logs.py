@@ -85,11 +85,11 @@ class TestToken:
 class TestLine:
     def test_names_the_request_and_the_chat(self, log: Log) -> None:
         logger, file = log
-        request = logs.request_id.set("abc12345")
-        chat = log_context.chat_id.set(42)
+        logs.request_id.set("abc12345")
+        log_context.chat_id.set(42)
         logger.info("took it")
-        logs.request_id.reset(request)
-        log_context.chat_id.reset(chat)
+        logs.request_id.set(None)
+        log_context.chat_id.set(None)
         logger.info("rested")
 
         first, second = file.read_text().splitlines()
