@@ -157,9 +157,12 @@ function count() {
 
 let draftTimer;
 let unsaved = false;
+// This page's own: a ticket may be opened again while its draft is on the way to the server.
+const drafts = new Map();
 
 function keepDraft() {
   const draft = { text: field().value, note: isNote(), quote: quoteId() };
+  drafts.set(draftKey(), draft);
   unsaved = true;
   try {
     if (draft.text || draft.quote) localStorage.setItem(draftKey(), JSON.stringify(draft));
@@ -197,7 +200,7 @@ function tell(text) {
 }
 
 function bringBack() {
-  const kept = JSON.parse(localStorage.getItem(draftKey()) ?? "null");
+  const kept = JSON.parse(localStorage.getItem(draftKey()) ?? "null") ?? drafts.get(draftKey());
   if (kept?.text && !field().value.trim()) {
     field().value = kept.text;
     for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
