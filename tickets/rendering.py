@@ -4,6 +4,7 @@ Entities come from outside and are claims: offsets may lie, overlap or point int
 be honoured is dropped; the words always stay. Offsets and lengths count UTF-16 code units (Bot API, "MessageEntity").
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,7 +12,11 @@ from urllib.parse import quote, urlsplit
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from tickets.text import utf16_length
+
 SCHEMES = frozenset({"http", "https", "tg", "mailto"})
+# A colleague's full name, as `operations.note` looks for it.
+MENTION = re.compile(r"@[^\W\d_][\w-]* [^\W\d_][\w-]*")
 Span = tuple[int, int, str, str]
 
 LINK = '<a href="{}" target="_blank" rel="noopener noreferrer nofollow">'
@@ -41,6 +46,16 @@ def render_text(text: str, entities: Iterable[Any] = ()) -> SafeString:
     units = text.encode("utf-16-le", "surrogatepass")
     spans = _nested(_spans(units, entities))
     return mark_safe(_render(units, spans))  # noqa: S308  # every piece is escaped by _piece and _link
+
+
+def render_note(text: str) -> SafeString:
+    """A note with the colleagues it names made visible."""
+    return render_text(text, [_mention(text, match) for match in MENTION.finditer(text)])
+
+
+def _mention(text: str, match: re.Match[str]) -> dict[str, Any]:
+    before, name = utf16_length(text[: match.start()]), utf16_length(match.group())
+    return {"type": "mention", "offset": before, "length": name}
 
 
 def _spans(units: bytes, entities: Iterable[Any]) -> list[Span]:

@@ -173,6 +173,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   if (status >= 400 && /^\s*<!doctype/i.test(ctx.text)) {
     event.preventDefault();
     say(status === 404 ? words.gone : words.failed);
+    if (status === 403) renewToken();
     return;
   }
   for (const task of tasks) {
@@ -188,6 +189,18 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name === "AbortError" && event.detail.ctx?.request.signal.reason !== "timeout") return;
   if (event.detail.ctx) say(words.notSent);
 });
+
+// Signing in again in another tab changes the token that every form carries.
+async function renewToken() {
+  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) return;
+  const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const given = body.getAttribute("hx-headers:inherited");
+  if (!given || body.dataset.user !== document.body.dataset.user) return;
+  document.body.setAttribute("hx-headers:inherited", given);
+  const token = JSON.parse(given)["X-CSRFToken"];
+  for (const input of document.querySelectorAll("[name=csrfmiddlewaretoken]")) input.value = token;
+}
 
 // Words above the composer; where there is none, in a toast.
 function say(text) {

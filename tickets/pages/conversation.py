@@ -39,7 +39,7 @@ from tickets.models import (
     User,
 )
 from tickets.pages import wording
-from tickets.rendering import render_text
+from tickets.rendering import render_note, render_text
 
 PAGE = 50
 EVENTS_PER_PAGE = 200
@@ -206,6 +206,8 @@ class Bubble:
 
     @cached_property
     def html(self) -> SafeString:
+        if self.message.sender == Sender.NOTE:
+            return render_note(self.message.text)
         texts = [message for message in self.messages if message.text]
         return render_text(texts[0].text, texts[0].entities) if texts else SafeString("")
 
@@ -259,6 +261,11 @@ class Bubble:
         """The state that colours the bubble and asks for a decision; empty where there is nothing to decide."""
         delivery = self.delivery
         return delivery.state if delivery is not None and delivery.needs_decision else ""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether these words were taken back and never reached the customer."""
+        return self.delivery is not None and self.delivery.state == DeliveryState.CANCELLED
 
     @property
     def trouble(self) -> str:

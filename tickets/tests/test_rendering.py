@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tickets.rendering import render_text, safe_address
+from tickets.rendering import render_note, render_text, safe_address
 
 
 def entity(kind: str, offset: Any, length: Any, **more: Any) -> dict[str, Any]:
@@ -142,3 +142,9 @@ def test_hostile_texts_and_entities_lose_no_word_and_bring_no_markup(text, entit
 def test_links_never_stand_inside_links():
     marked = render_text("example.com", [entity("text_link", 0, 11, url="https://a.example"), entity("url", 0, 11)])
     assert marked.count("<a ") == 1
+
+
+def test_a_note_shows_whom_it_names():
+    assert render_note("👍 @Болат Ермеков, <b>посмотри</b> @ и @один") == (
+        '👍 <span class="mention">@Болат Ермеков</span>, &lt;b&gt;посмотри&lt;/b&gt; @ и @один'
+    )

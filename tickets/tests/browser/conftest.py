@@ -34,8 +34,9 @@ def open_page(browser: "Browser", desk: Callable[[User], Client]) -> Iterator[Op
         width: int = 1440,
         theme: Literal["light", "dark"] = "light",
         status: int = 200,
+        **options: bool,
     ) -> "Page":
-        client = desk(user) if user is not None else Client()
+        client = desk(user, **options) if user is not None else Client(**options)
         height = 844 if width < 760 else 900
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, locale="ru-RU", base_url=ORIGIN
@@ -77,5 +78,7 @@ def answer(route: "Route", client: Client) -> None:
     body = request.post_data_buffer or b""
     content_type = request.headers.get("content-type", "text/html")
     answered: Any = client.generic(request.method, path, body, content_type, headers=headers)
+    while answered.status_code == 302:  # what the browser follows by itself does not come here
+        answered = client.get(answered.url, headers=headers)
     content = b"".join(answered.streaming_content) if answered.streaming else answered.content
     route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=content)

@@ -1,0 +1,272 @@
+"""The field a manager writes in: what is typed and attached stays until it is sent, and is sent once."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from conftest import wrote
+from tickets.models import Draft, Message, Sender
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+FIELD, GUARD, SAVED = "#reply-text", "#guard", "#saved"
+MEGABYTE = 1024 * 1024
+PUT_FILES = """([name, size, type]) => {
+    const transfer = new DataTransfer();
+    const file = new File([], name, {type});
+    Object.defineProperty(file, "size", {value: size});
+    transfer.items.add(file);
+    return transfer;
+}"""
+
+
+@pytest.fixture
+def page(open_page, aigerim, ticket) -> Page:
+    return open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+
+
+def replies() -> list[str]:
+    return list(Message.objects.filter(sender=Sender.MANAGER).order_by("pk").values_list("text", flat=True))
+
+
+def attach(page: Page, *files: tuple[str, int]) -> None:
+    page.set_input_files(
+        "#reply [name=files]",
+        [{"name": name, "mimeType": "application/octet-stream", "buffer": b"x" * size} for name, size in files],
+    )
+
+
+@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
+def test_the_reply_leaves_with_the_keys_and_the_field_is_free_again(page, keys):
+    page.fill(FIELD, "Проверьте зарядку")
+    page.press(FIELD, keys)
+    expect(page.locator("#log-list")).to_contain_text("Проверьте зарядку")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(FIELD)).to_be_focused()
+    assert replies() == ["Проверьте зарядку"]
+
+
+def test_enter_alone_is_a_new_line(page):
+    page.fill(FIELD, "Первая")
+    page.press(FIELD, "Enter")
+    page.type(FIELD, "Вторая")
+    expect(page.locator(FIELD)).to_have_value("Первая\nВторая")
+    assert replies() == []
+
+
+def test_two_replies_one_after_the_other_are_two(page):
+    for text in ("Первый", "Второй"):
+        page.fill(FIELD, text)
+        page.press(FIELD, "Control+Enter")
+        expect(page.locator("#log-list")).to_contain_text(text)
+    assert replies() == ["Первый", "Второй"]
+
+
+def held_back(page: Page):
+    """Requests to reply wait until the returned function lets them go."""
+    held = []
+    page.route(re.compile(r"/reply/$"), held.append)
+
+    def let_go() -> int:
+        for route in held:
+            route.fallback()
+        return len(held)
+
+    return let_go
+
+
+def test_pressing_twice_sends_once(page):
+    let_go = held_back(page)
+    page.fill(FIELD, "Один раз")
+    for _press in range(3):
+        page.press(FIELD, "Control+Enter")
+    assert let_go() == 1
+    expect(page.locator(FIELD)).to_have_value("")
+    assert replies() == ["Один раз"]
+
+
+def test_what_is_typed_while_the_reply_is_on_its_way_stays(page):
+    let_go = held_back(page)
+    page.fill(FIELD, "Первое")
+    page.press(FIELD, "Control+Enter")
+    page.fill(FIELD, "Второе, ещё не досказа")
+    let_go()
+    expect(page.locator("#log-list")).to_contain_text("Первое")
+    expect(page.locator(FIELD)).to_have_value("Второе, ещё не досказа")
+    assert replies() == ["Первое"]
+
+
+def test_without_a_connection_everything_stays_and_says_so(page):
+    page.route(re.compile(r"/reply/$"), lambda route: route.abort())
+    page.fill(FIELD, "Не потеряйся")
+    attach(page, ("акт.pdf", 10))
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Нет связи с сервером")
+    expect(page.locator(FIELD)).to_have_value("Не потеряйся")
+    expect(page.locator("#attached .chip")).to_have_count(1)
+
+
+def test_when_the_server_fails_everything_stays_and_no_page_of_its_breaks_in(page):
+    page.route(re.compile(r"/reply/$"), lambda route: route.fulfill(status=500, body="<!doctype html><h1>500</h1>"))
+    page.fill(FIELD, "Не потеряйся")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Не получилось")
+    expect(page.locator("h1", has_text="500")).to_have_count(0)
+    expect(page.locator(FIELD)).to_have_value("Не потеряйся")
+
+
+def test_a_refusal_keeps_words_files_and_mode(page, ticket):
+    attach(page, ("акт.pdf", 10))
+    page.fill(FIELD, "я" * 1025)
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Слишком длинно")
+    expect(page.locator(FIELD)).to_have_value("я" * 1025)
+    expect(page.locator("#attached .chip")).to_have_count(1)
+
+
+def test_alt_n_turns_to_the_team_and_back_and_keeps_the_words(page):
+    page.fill(FIELD, "Это для команды")
+    page.press(FIELD, "Alt+KeyN")
+    expect(page.locator(FIELD)).to_have_attribute("placeholder", "Заметка для команды…")
+    expect(page.locator("#reply .only-note", has_text="Сохранить заметку")).to_be_visible()
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator("#log-list .note")).to_contain_text("Это для команды")
+    page.press(FIELD, "Alt+KeyN")
+    expect(page.locator(FIELD)).to_have_attribute("placeholder", "Ответ клиенту…")
+    assert replies() == []
+
+
+def test_the_counter_shows_only_near_the_end_and_sooner_with_a_file(page):
+    counter = page.locator("#counter")
+    page.fill(FIELD, "я" * 3800)
+    expect(counter).to_have_text("")
+    page.fill(FIELD, "я" * 3900)
+    expect(counter).to_have_text("196")
+    page.fill(FIELD, "я" * 1000)
+    attach(page, ("акт.pdf", 10))
+    expect(counter).to_have_text("24")
+    page.fill(FIELD, "👍" * 513)  # each is two UTF-16 units, as Telegram counts
+    expect(counter).to_have_text("-2")
+
+
+def test_files_that_telegram_would_refuse_are_named_at_once_and_do_not_go(page):
+    attach(page, ("пусто.txt", 0), ("акт.pdf", 10))
+    chips = page.locator("#attached .chip")
+    expect(chips.nth(0)).to_contain_text("файл пустой")
+    assert page.evaluate("[...document.querySelector('#reply [name=files]').files].map(f => f.name)") == ["акт.pdf"]
+    page.get_by_role("button", name="Убрать файл пусто.txt").click()
+    expect(chips).to_have_count(1)
+    attach(page, *((f"{number}.txt", 5) for number in range(10)))
+    expect(chips.nth(10)).to_contain_text("не больше 10 файлов")
+
+
+def drop(page: Page, target: str, kind: str, size: int) -> None:
+    transfer = page.evaluate_handle(PUT_FILES, ["ролик.mov", size, "video/quicktime"])
+    page.dispatch_event(target, kind, {"dataTransfer": transfer})
+
+
+def test_files_are_dropped_on_the_whole_conversation(page):
+    zone = page.locator("#drop")
+    drop(page, ".log", "dragenter", 10)
+    expect(zone).to_be_visible()
+    expect(zone).to_contain_text("до 10 файлов по 50 МБ")
+    drop(page, ".log", "dragleave", 10)
+    expect(zone).to_be_hidden()
+    drop(page, ".log", "drop", 10)
+    expect(page.locator("#attached .chip")).to_contain_text("ролик.mov")
+
+
+def test_a_picture_is_pasted(page):
+    page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["x"], "снимок.png", {type: "image/png"}));
+            const event = new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true});
+            document.getElementById("reply-text").dispatchEvent(event);
+        }"""
+    )
+    expect(page.locator("#attached .chip")).to_contain_text("снимок.png")
+
+
+def test_the_draft_is_on_the_server_before_one_looks_away(page, ticket, open_page, aigerim):
+    page.fill(FIELD, "Недописанный от")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "Недописанный от"
+    again = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    expect(again.locator(FIELD)).to_have_value("Недописанный от")
+
+
+def test_a_draft_the_server_did_not_get_is_in_the_browser(page, ticket):
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "Только здесь")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("Только здесь")
+    assert not Draft.objects.exists()
+
+
+def test_what_was_sent_is_no_draft(page, aigerim):
+    page.fill(FIELD, "Ответ")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(FIELD)).to_have_value("")
+    page.wait_for_function("!localStorage.length")
+    assert not Draft.objects.exists()
+
+
+def test_another_ticket_has_its_own_words_and_files(open_page, aigerim, ticket, timur, answer):
+    other = wrote(timur, "Другой вопрос").ticket
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    page.fill(FIELD, "Слова первого")
+    attach(page, ("первый.pdf", 10))
+    page.click(f"#row-{other.pk} > a")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{other.pk}")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator("#attached .chip")).to_have_count(0)
+    page.click(f"#row-{ticket.pk} > a")
+    expect(page.locator(FIELD)).to_have_value("Слова первого")
+    expect(page.locator("#attached .chip")).to_contain_text("первый.pdf")
+
+
+def test_quoting_shows_what_is_answered_and_can_be_taken_back(page, ticket):
+    page.hover(f"#m{ticket.opened_by_id}")
+    page.click(f"#m{ticket.opened_by_id} [data-quote]")
+    expect(page.locator("#quoting")).to_contain_text("Не включается ноутбук")
+    expect(page.locator(FIELD)).to_be_focused()
+    page.click("[data-unquote]")
+    expect(page.locator("#quoting")).to_be_empty()
+    page.click(f"#m{ticket.opened_by_id} [data-quote]")
+    page.fill(FIELD, "С цитатой")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator("#log-list .msg.out .quote")).to_contain_text("Не включается ноутбук")
+    expect(page.locator("#quoting")).to_be_empty()
+
+
+def test_unseen_messages_stop_the_reply_until_they_are_read(page, ticket):
+    page.fill(FIELD, "Ответ вслепую")
+    wrote(ticket.customer, "Уже не нужно", ticket=ticket)
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Ещё 1 сообщение, пока вы писали")
+    expect(page.locator("#log-list")).to_contain_text("Уже не нужно")
+    expect(page.locator(FIELD)).to_have_value("Ответ вслепую")
+    assert replies() == []
+    page.get_by_role("button", name="Всё равно отправить").click()
+    expect(page.locator("#log-list .msg.out")).to_contain_text("Ответ вслепую")
+    expect(page.locator(GUARD)).to_be_empty()
+    assert replies() == ["Ответ вслепую"]
+
+
+def test_signing_in_again_elsewhere_makes_the_next_press_work(open_page, aigerim, ticket):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim, enforce_csrf_checks=True)
+    stale = '{"X-CSRFToken": "stale"}'
+    page.evaluate("headers => document.body.setAttribute('hx-headers:inherited', headers)", stale)
+    page.evaluate("for (const i of document.querySelectorAll('[name=csrfmiddlewaretoken]')) i.value = 'stale'")
+    page.fill(FIELD, "Не потеряйся")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("попробуйте ещё раз")
+    page.wait_for_function("!document.body.getAttribute('hx-headers:inherited').includes('stale')")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator("#log-list")).to_contain_text("Не потеряйся")
+    assert replies() == ["Не потеряйся"]

@@ -1,0 +1,119 @@
+"""Keys work by their place on the keyboard, never fire in a field, and the plain ones can be switched off."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from conftest import wrote
+from tickets.models import Customer, Status
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+FIELD = "#reply-text"
+
+
+@pytest.fixture
+def page(open_page, aigerim, ticket) -> Page:
+    shown = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    shown.evaluate("document.activeElement.blur()")
+    return shown
+
+
+def press_on_russian_layout(page: Page, code: str, letter: str, *, alt: bool = False) -> None:
+    event = {"code": code, "key": letter, "altKey": alt, "bubbles": True, "cancelable": True}
+    page.evaluate("event => document.body.dispatchEvent(new KeyboardEvent('keydown', event))", event)
+
+
+def test_r_and_n_lead_to_the_field_in_their_mode(page):
+    page.keyboard.press("KeyN")
+    expect(page.locator(FIELD)).to_be_focused()
+    expect(page.locator("#reply [value=note]")).to_be_checked()
+    page.keyboard.press("Escape")
+    page.keyboard.press("KeyR")
+    expect(page.locator(FIELD)).to_be_focused()
+    expect(page.locator("#reply [value=reply]")).to_be_checked()
+
+
+def test_keys_work_on_a_russian_layout(page):
+    press_on_russian_layout(page, "KeyR", "к")
+    expect(page.locator(FIELD)).to_be_focused()
+
+
+def test_no_plain_key_fires_in_a_field(page):
+    page.focus(FIELD)
+    page.keyboard.type("rn1?j")
+    expect(page.locator(FIELD)).to_have_value("rn1?j")
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_plain_keys_are_switched_off_in_the_profile_and_acts_are_not(open_page, aigerim, ticket):
+    aigerim.keys = False
+    aigerim.save()
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("KeyR")
+    page.keyboard.press("?")
+    expect(page.locator(FIELD)).not_to_be_focused()
+    expect(page.locator("#keys")).to_be_hidden()
+    page.keyboard.press("Alt+KeyH")
+    expect(page.locator("#snooze-menu")).to_be_visible()
+
+
+@pytest.mark.parametrize("letter", ["e", "i", "a", "h", "u"])
+def test_no_letter_alone_does_anything_to_a_ticket(page, ticket, letter):
+    ticket.refresh_from_db()
+    version = ticket.version
+    page.keyboard.press(f"Key{letter.upper()}")
+    page.wait_for_timeout(200)
+    ticket.refresh_from_db()
+    assert ticket.version == version
+
+
+def test_alt_e_solves_even_from_the_field(page, ticket):
+    page.focus(FIELD)
+    page.keyboard.press("Alt+KeyE")
+    expect(page.locator("#ticket-state")).to_contain_text("Решено сегодня")
+    ticket.refresh_from_db()
+    assert ticket.status == Status.RESOLVED
+
+
+def test_alt_i_takes(open_page, bolat, free_ticket):
+    page = open_page(reverse("tickets:ticket", args=[free_ticket.pk]), bolat)
+    page.keyboard.press("Alt+KeyI")
+    expect(page.locator("#panel-ticket")).to_contain_text("Болат Ермеков")
+
+
+def test_alt_a_offers_colleagues(page, bolat):
+    page.keyboard.press("Alt+KeyA")
+    expect(page.locator("#chooser")).to_contain_text("Болат Ермеков")
+
+
+def test_alt_j_takes_the_next_one(open_page, bolat, free_ticket):
+    page = open_page(reverse("tickets:queue"), bolat)
+    page.keyboard.press("Alt+KeyJ")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{free_ticket.pk}")
+
+
+def test_the_question_mark_shows_all_keys(page):
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_j_and_k_walk_the_queue_and_enter_opens(open_page, bolat):
+    people = [Customer.objects.create(telegram_user_id=10 + n, name=f"Клиент {n}") for n in range(3)]
+    tickets = [wrote(person, "Вопрос").ticket for person in people]
+    page = open_page(reverse("tickets:queue", query={"view": "free"}), bolat)
+    for _step in range(2):
+        page.keyboard.press("KeyJ")
+    expect(page.locator(f"#row-{tickets[1].pk} > a")).to_be_focused()
+    page.keyboard.press("KeyK")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{tickets[0].pk}")
+
+
+@pytest.mark.parametrize(("digit", "name"), [(1, "Мои"), (2, "Свободные"), (3, "Все"), (4, "Позже")])
+def test_digits_choose_the_view(page, digit, name):
+    page.keyboard.press(f"Digit{digit}")
+    expect(page.locator(".views [aria-current=true]")).to_contain_text(name)

@@ -1,0 +1,160 @@
+"""Lists one chooses from, the drawer of a narrow window, time that passes, and what a page weighs."""
+
+import gzip
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import brotli
+import pytest
+from django.contrib.staticfiles import finders
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from conftest import wrote
+from tickets.models import Status, Ticket, Topic
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
+
+KILOBYTE = 1024
+
+
+@pytest.fixture
+def page(open_page, aigerim, ticket):
+    return open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+
+
+def test_a_topic_is_chosen_where_it_stands(open_page, aigerim, ticket):
+    Topic.objects.create(name="Гарантия и ремонт")
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.click("#panel-ticket [data-opens=topics]")
+    page.click("#chooser >> text=Гарантия и ремонт")
+    expect(page.locator("#panel-ticket")).to_contain_text("Гарантия и ремонт")
+    expect(page.locator("#chooser")).to_be_hidden()
+    expect(page.locator("#log-list .event").last).to_contain_text("Тема: Гарантия и ремонт")
+
+
+def test_a_ticket_is_handed_over_from_the_menu(page, bolat):
+    page.click("[popovertarget=more-menu]")
+    page.click("#more-menu >> text=Передать…")
+    page.click("#chooser >> text=Болат Ермеков")
+    expect(page.locator("#ticket-state")).to_contain_text("Отвечает Болат Ермеков.")
+    expect(page.locator("#toasts")).to_contain_text("передано")
+
+
+def test_enter_in_the_field_of_a_tag_adds_it_and_solves_nothing(page, ticket):
+    page.click("#panel-ticket [data-opens=tags]")
+    page.fill("#chooser input", "замена")
+    page.press("#chooser input", "Enter")
+    expect(page.locator("#panel-ticket .tag")).to_contain_text("замена")
+    ticket.refresh_from_db()
+    assert ticket.status != Status.RESOLVED
+
+
+def test_solving_is_taken_back_from_the_toast(page, ticket):
+    page.click("#ticket-head [data-key=resolve]")
+    page.click("#toasts >> text=Отменить")
+    expect(page.locator("#panel-ticket")).to_contain_text("В работе")
+    expect(page.locator("#ticket-state .closed")).to_have_count(0)
+
+
+def test_a_reply_is_changed_in_its_place_before_it_leaves(page):
+    page.fill("#reply-text", "Завтар")
+    page.press("#reply-text", "Control+Enter")
+    page.hover("#log-list .msg.out")
+    page.get_by_role("link", name="Изменить").click()
+    page.fill(".msg-edit textarea", "Завтра")
+    page.click("text=Сохранить и отправить")
+    expect(page.locator("#log-list .msg.out .words")).to_contain_text("Завтра")
+    expect(page.locator(".msg-edit")).to_have_count(0)
+
+
+def test_the_phone_is_shown_in_its_place(open_page, aigerim, ticket):
+    ticket.customer.phone = "+77071234567"
+    ticket.customer.save()
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.click("#phone button")
+    expect(page.locator("#phone")).to_have_text("+77071234567")
+
+
+def test_the_panel_is_a_drawer_where_there_is_no_room(open_page, aigerim, ticket):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim, width=390)
+    panel = page.locator("#panel")
+    expect(panel).to_be_hidden()
+    page.get_by_role("button", name="Клиент и обращение").click()
+    expect(panel).to_be_visible()
+    page.get_by_role("button", name="Закрыть", exact=True).click()
+    expect(panel).to_be_hidden()
+
+
+def test_a_phone_shows_one_pane_and_the_way_back(open_page, aigerim, ticket):
+    page = open_page(reverse("tickets:queue"), aigerim, width=390)
+    page.click(f"#row-{ticket.pk} > a")
+    expect(page.locator("#queue")).to_be_hidden()
+    page.get_by_role("link", name="К списку обращений").last.click()
+    expect(page.locator("#queue")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 760, 390, 320])
+def test_no_page_is_wider_than_its_window(open_page, aigerim, ticket, width):
+    wrote(ticket.customer, "ә" * 300 + " https://example.com/" + "x" * 300, ticket=ticket)
+    for name, ids in (("queue", []), ("ticket", [ticket.pk]), ("login", [])):
+        page = open_page(reverse(f"tickets:{name}", args=ids), None if name == "login" else aigerim, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_time_passes_by_itself(open_page, aigerim, ticket):
+    Ticket.objects.filter(pk=ticket.pk).update(waiting_since=timezone.now() - timedelta(minutes=5))
+    page = open_page(reverse("tickets:queue"), aigerim)
+    page.evaluate("document.querySelector('.row .wait').dataset.since = new Date(Date.now() - 4320e3).toISOString()")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".row .wait")).to_have_text("ждёт 1\u00a0ч 12\u00a0мин")
+
+
+def test_back_and_forward_lead_between_tickets(open_page, aigerim, ticket, timur):
+    other = wrote(timur, "Другой вопрос").ticket
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    page.click(f"#row-{other.pk} > a")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{other.pk}")
+    page.go_back()
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{ticket.pk}")
+    page.go_forward()
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{other.pk}")
+
+
+def squeezed(content: bytes) -> int:
+    """What a file weighs on the wire, as the site serves it."""
+    return len(brotli.compress(content))
+
+
+def test_the_first_load_weighs_at_most_90_kb(open_page, desk, aigerim, ticket):
+    for number in range(49):
+        wrote(ticket.customer, f"Сообщение {number}, и в нём несколько обычных слов.", ticket=ticket)
+    address = reverse("tickets:ticket", args=[ticket.pk])
+    page = open_page(address, aigerim)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)")
+    files = {path.removeprefix("/static/") for path in loaded if path.startswith("/static/")}
+    assert {"css/app.css", "vendor/htmx/htmx.min.js", "js/composer.js", "icons/sprite.svg"} <= files
+    weight = len(gzip.compress(desk(aigerim).get(address).content))
+    for name in files:
+        found = finders.find(name)
+        assert isinstance(found, str)
+        weight += squeezed(Path(found).read_bytes())
+    assert weight <= 90 * KILOBYTE
+
+
+def test_a_fragment_weighs_at_most_15_kb(htmx, aigerim, ticket):
+    for number in range(60):
+        wrote(ticket.customer, f"Сообщение {number}, и в нём несколько обычных слов.", ticket=ticket)
+    client = htmx(aigerim)
+    page = client.get(reverse("tickets:ticket", args=[ticket.pk]))
+    before = page.context["page"].conversation.older_than
+    fragments = [page, client.get(reverse("tickets:queue"))]
+    fragments += [
+        client.get(reverse(f"tickets:{name}", args=[ticket.pk])) for name in ("head", "panel", "state", "row")
+    ]
+    fragments.append(client.get(reverse("tickets:messages", args=[ticket.pk]), {"before": before}))
+    for fragment in fragments:
+        assert len(gzip.compress(fragment.content)) <= 15 * KILOBYTE
+        assert not re.search(r"<html", fragment.text)
