@@ -19,7 +19,7 @@ from django.db import connection
 #: connections.
 FIRST_PORT = 25000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + 100))
-STARTS_WITHIN = 30
+STARTS_WITHIN = 60
 
 
 def free_port() -> int:
