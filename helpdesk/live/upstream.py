@@ -5,7 +5,7 @@ breaks raises; the hub then starts a new one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -17,7 +17,8 @@ from tickets.operations import CHANGES_CHANNEL
 
 #: Runs a function that asks the database in the source's own thread, which keeps its connection.
 InThread = Callable[..., Awaitable[Any]]
-Source = Callable[[InThread], AsyncIterator[list[Change]]]
+Batches = AsyncGenerator[list[Change], None]
+Source = Callable[[InThread], Batches]
 
 #: Seconds of silence after which a listening connection has to prove that it is still one.
 PROBE_EVERY = 10
@@ -26,12 +27,12 @@ PROBE_TIMEOUT = 5
 LOOK_EVERY = 0.2
 
 
-def changes(in_thread: InThread) -> AsyncIterator[list[Change]]:
+def changes(in_thread: InThread) -> Batches:
     """The source that fits the site's database."""
     return notified_changes(in_thread) if connection.vendor == "postgresql" else noticed_changes(in_thread)
 
 
-async def notified_changes(in_thread: InThread) -> AsyncIterator[list[Change]]:
+async def notified_changes(in_thread: InThread) -> Batches:
     """Changes whose ids PostgreSQL notifies, in the order they were committed, which is not the order of ids."""
     async with await psycopg.AsyncConnection.connect(**listening_parameters(), autocommit=True) as listener:
         await listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANGES_CHANNEL)))
@@ -60,7 +61,7 @@ def read(ids: list[int]) -> list[Change]:
     return [found[change_id] for change_id in ids if change_id in found]
 
 
-async def noticed_changes(in_thread: InThread) -> AsyncIterator[list[Change]]:
+async def noticed_changes(in_thread: InThread) -> Batches:
     """Changes found by looking at a SQLite file several times a second. One writer: ids are committed in order."""
     version, last_id = await in_thread(look_first)
     yield []

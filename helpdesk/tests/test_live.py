@@ -429,7 +429,7 @@ class TestHowItLives:
         attempts = 0
         breaking = asyncio.Event()
 
-        async def fragile(in_thread: upstream.InThread) -> AsyncIterator[list[Change]]:
+        async def fragile(in_thread: upstream.InThread) -> upstream.Batches:
             nonlocal attempts
             attempts += 1
             if attempts == 1:
@@ -458,7 +458,7 @@ class TestHowItLives:
         cookie = sign_in(aigerim)
         breaking = asyncio.Event()
 
-        async def fragile(in_thread: upstream.InThread) -> AsyncIterator[list[Change]]:
+        async def fragile(in_thread: upstream.InThread) -> upstream.Batches:
             yield []
             await breaking.wait()
             breaking.clear()
