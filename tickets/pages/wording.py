@@ -1,8 +1,10 @@
 """Times, sizes and names the way the desk says them, in the language of the page."""
 
 from datetime import date, datetime, timedelta
+from functools import cache
 
 from django.utils import formats, timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 MINUTE = 60
@@ -16,6 +18,12 @@ AVATAR_HUES = 6
 
 def phrases() -> dict[str, str]:
     """Phrases with places for numbers, for the server and for the script that repeats them as time passes."""
+    return _phrases_in(get_language())
+
+
+@cache
+def _phrases_in(_language: str | None) -> dict[str, str]:
+    """Looked up once a language: each row of a queue uses several."""
     return {
         "waiting": _("ждёт %(time)s"),
         "moment": _("меньше минуты"),

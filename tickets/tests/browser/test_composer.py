@@ -4,10 +4,11 @@ import re
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
-from tickets.models import Draft, Message, Sender
+from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets.tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
@@ -23,7 +24,7 @@ PUT_FILES = """([name, size, type]) => {
 
 
 @pytest.fixture
-def page(open_page, aigerim, ticket) -> Page:
+def page(open_page: OpenPage, aigerim: User, ticket: Ticket) -> Page:
     return open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
 
 
@@ -66,7 +67,7 @@ def test_two_replies_one_after_the_other_are_two(page):
 
 def held_back(page: Page):
     """Requests to reply wait until the returned function lets them go."""
-    held = []
+    held: list[Route] = []
     page.route(re.compile(r"/reply/$"), held.append)
 
     def let_go() -> int:

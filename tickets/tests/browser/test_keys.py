@@ -5,7 +5,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from conftest import wrote
-from tickets.models import Customer, Status
+from tickets.models import Customer, Status, Ticket, User
+from tickets.tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
@@ -13,7 +14,7 @@ FIELD = "#reply-text"
 
 
 @pytest.fixture
-def page(open_page, aigerim, ticket) -> Page:
+def page(open_page: OpenPage, aigerim: User, ticket: Ticket) -> Page:
     shown = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
     shown.evaluate("document.activeElement.blur()")
     return shown
