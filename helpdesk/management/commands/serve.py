@@ -20,6 +20,8 @@ HOW_TO_GET_A_BOT = (
     "into TELEGRAM_BOT_TOKEN. To try the product without Telegram, set DEBUG=1: a sandbox plays Telegram then."
 )
 LOOPBACK = "127.0.0.1"
+#: The company the demo's customers write to, invented like they are.
+DEMO_BRAND = "Орбита Электроника"
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 #: Ends open requests within the supervisor's patience instead of gunicorn's own.
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", str(settings.BASE_DIR / "helpdesk" / "gunicorn.py")]
@@ -83,6 +85,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}; is the product running already?") from error
         self.environment["TELEGRAM_BOT_TOKEN"] = state.default_token()
         state.close()
+        self.environment.setdefault("BRAND_NAME", DEMO_BRAND)
         self.environment["TELEGRAM_API_URL"] = f"http://{LOOPBACK}:{port}"
         return self.child("sandbox", [*MANAGE, "sandbox", "--port", str(port), "--state", folder])
 
