@@ -68,7 +68,11 @@ def test_two_replies_one_after_the_other_are_two(page):
 def held_back(page: Page):
     """Requests to reply wait until the returned function lets them go."""
     held: list[Route] = []
-    page.route(re.compile(r"/reply/$"), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/reply/$"), hold)
 
     def let_go() -> int:
         for route in held:
