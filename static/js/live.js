@@ -20,19 +20,20 @@ function counted(name, number) {
 
 // Parts of the page ------------------------------------------------------------------------------------------------
 
-class Refused extends Error {
+class NotGot extends Error {
   constructor(status) {
-    super(`refused with ${status}`);
+    super(`answered with ${status}`);
     this.status = status;
   }
 }
 
+// The part's HTML; nothing where the page has it already.
 async function part(address) {
   const headers = { "HX-Request": "true", "HX-Current-URL": location.href };
-  const answer = await fetch(address, { headers, cache: "no-store" });
-  if (answer.status === 204) return "";
-  if (!answer.ok) throw new Refused(answer.status);
-  return answer.text();
+  const cutOff = () => { throw new NotGot(0); };
+  const answer = await fetch(address, { headers, cache: "no-store" }).catch(cutOff);
+  if (!answer.ok) throw new NotGot(answer.status);
+  return answer.text().catch(cutOff);
 }
 
 function parsed(html) {
@@ -59,8 +60,8 @@ function once(work) {
         await work();
       }
     } catch (error) {
-      if (!(error instanceof Refused || error instanceof TypeError)) throw error;
-      // Refused or cut off. The next change, or the next "on", asks again.
+      if (!(error instanceof NotGot)) throw error;
+      // The next change, or the next "on", asks again.
     } finally {
       running = false;
     }
@@ -338,6 +339,7 @@ function showLive(state) {
 async function catchUp() {
   const version = byId("ticket-head")?.dataset.version;
   await showParts();
+  if ("gone" in (sheet()?.dataset ?? {})) return;
   if (!isBehind && byId("ticket-head")?.dataset.version === version) return;
   await showNews();
   await showKnown();
@@ -392,7 +394,9 @@ document.addEventListener("visibilitychange", () => {
 document.body.addEventListener("desk:ticket", () => {
   unread = 0;
   heard = [];
+  isBehind = false;
   showTitle();
+  catchUp(); // since its page was made
 });
 
 showTitle();

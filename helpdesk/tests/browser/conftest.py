@@ -56,11 +56,14 @@ class Desk:
         self.stack.callback(lambda: check(complaints))
         self.stack.callback(context.close)
         if user is not None:
-            client = Client()
-            client.force_login(user)
-            cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-            context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
+            self.sign_in(context, user)
         return context
+
+    def sign_in(self, context: BrowserContext, user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
 
     def page(self, user: User, path: str = "/desk/") -> Page:
         """A page that hears the live stream."""

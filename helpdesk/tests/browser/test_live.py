@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
@@ -96,12 +96,13 @@ def test_a_hand_over_says_so_on_the_losers_page_at_once(
 ) -> None:
     page = desk.page(aigerim, path_of(ticket))
     page.locator("#reply-text").fill("Начатый ответ")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if request.method == "GET" else None)
+    given: list[str] = []
+    page.on("response", lambda answer: given.append(answer.url) if answer.status == 200 else None)
     operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
     expect(page.locator("#guard")).to_contain_text("Обращение передано другой команде", timeout=1000)
     expect(page.locator("#reply-text")).to_have_value("Начатый ответ")
-    assert not [url for url in asked if f"/t/{ticket.pk}/" in url], "no content is asked for"
+    expect(page.locator(f"#row-{ticket.pk}")).to_have_count(0)
+    assert not [address for address in given if f"/t/{ticket.pk}/" in address], "no content is sent"
 
 
 def test_the_dot_and_the_banner_tell_the_truth(desk: Desk, ticket: Ticket, aigerim: User) -> None:
@@ -152,3 +153,38 @@ def test_an_album_stays_one_bubble_though_it_comes_piece_by_piece(desk: Desk, ti
         operations.receive(customer=ticket.customer, incoming=picture, ticket=ticket)
         expect(page.locator("[data-album] .file, [data-album] img")).to_have_count(number + 1)
     expect(page.locator("#log-list > [data-album]")).to_have_count(1)
+
+
+def test_the_title_counts_what_is_unread(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    operations.mark_seen(ticket_id=ticket.pk, user=aigerim, message_id=ticket.last_message_id or 0)
+    page = desk.page(aigerim)
+    assert not page.title().startswith("(")
+    wrote(ticket.customer, "Раз", ticket=ticket)
+    wrote(ticket.customer, "Два", ticket=ticket)
+    expect(page).to_have_title(re.compile(r"^\(2\) "))
+
+
+def test_a_page_leaves_when_somebody_else_has_signed_in(desk: Desk, ticket: Ticket, aigerim: User, bolat: User) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    desk.sign_in(page.context, bolat)
+    desk.stop()
+    desk.start()
+    expect(page.locator(".me")).to_have_attribute("aria-label", re.compile("Болат Ермеков"), timeout=30_000)
+
+
+def test_what_happens_while_a_ticket_is_being_opened_is_not_missed(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    page = desk.page(aigerim)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """The ticket's page is made, but does not arrive before more is said."""
+        held.append(route)
+        answer = route.fetch()
+        wrote(ticket.customer, "В последний миг", ticket=ticket)
+        page.wait_for_timeout(500)
+        route.fulfill(response=answer)
+
+    page.route(f"**{path_of(ticket)}?view=mine", hold)
+    page.locator(f"#row-{ticket.pk} > a").click()
+    expect(page.locator("#log-list")).to_contain_text("В последний миг")
+    assert held
