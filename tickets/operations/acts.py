@@ -89,7 +89,7 @@ def refuse_unseen(ticket: Ticket, actor: User, seen: int | None) -> None:
     """
     if seen is None:
         return
-    missed = list(ticket.messages.unseen_since(seen, actor.pk))
+    missed = list(Message.objects.filter(ticket=ticket).unseen_since(seen, actor.pk))
     if missed:
         raise Unseen(missed)
 
