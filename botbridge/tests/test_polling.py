@@ -41,9 +41,7 @@ def customer(telegram: SandboxServer) -> CustomerClient:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Threads that outlive a test must not keep connections to its database.
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+def impatient(monkeypatch: pytest.MonkeyPatch, short_connections: None) -> None:
     monkeypatch.setattr(polling, "PAUSES", (0.05,))
     monkeypatch.setattr(polling, "PAUSE_AFTER_REVOKED_TOKEN", 0.05)
 

@@ -1,0 +1,175 @@
+"""Customers' files come whole, or it is said why not, and their messages never wait for them."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiogram import Bot
+from django.utils import timezone
+
+from botbridge import files
+from botbridge.client import make_bot
+from botbridge.doorbell import Bell
+from botbridge.files import MAX_ATTEMPTS, Fetcher, incoming_folder, remove_leftovers
+from botbridge.models import TelegramFile
+from botbridge.sandbox.client import CustomerClient
+from botbridge.sandbox.thread import SandboxServer
+from botbridge.tests.conftest import BOT_ID, TOKEN, Line
+from botbridge.threads import in_thread
+from tickets import operations
+from tickets.models import Attachment, AttachmentState, Message
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.usefixtures("short_connections"),
+]
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(3000)
+WITHIN = 20
+
+
+@pytest.fixture
+def sent(line: Line, sandbox: SandboxServer, timurs_telegram: CustomerClient) -> Attachment:
+    """A document Timur has sent, waiting to be fetched."""
+    (message,) = timurs_telegram.send_files(("коробка.png", PNG, "image/png"), text="Вот")
+    line.take({"message": message})
+    return Attachment.objects.get()
+
+
+def fetch_until(sandbox: SandboxServer, reached: Callable[[], bool]) -> None:
+    async def run() -> None:
+        bot = make_bot(TOKEN, sandbox.base_url)
+        stopping, bell = asyncio.Event(), Bell()
+        task = asyncio.create_task(Fetcher(bot, bell).run(stopping))
+        try:
+            async with asyncio.timeout(WITHIN):
+                while not await in_thread(reached):  # noqa: ASYNC110 - the database is asked, nothing rings
+                    await asyncio.sleep(0.02)
+        finally:
+            stopping.set()
+            bell.ring()
+            await task
+            await bot.session.close()
+
+    asyncio.run(run())
+
+
+def state() -> str:
+    return Attachment.objects.get().state
+
+
+def test_a_file_comes_whole_and_its_bytes_say_what_it_is(sandbox: SandboxServer, sent: Attachment):
+    fetch_until(sandbox, lambda: state() == AttachmentState.READY)
+    attachment = Attachment.objects.get()
+    with attachment.file.open() as file:
+        assert file.read() == PNG
+    assert (attachment.sniffed_type, attachment.size, attachment.reason) == ("image/png", len(PNG), "")
+    assert "коробка" not in attachment.file.name
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_the_words_are_there_before_the_file(sent: Attachment):
+    assert Message.objects.get(sender="client").text == "Вот"
+    assert sent.state == AttachmentState.PENDING
+
+
+@pytest.mark.parametrize("knob", ["server_error", "bad_gateway", "drop"])
+@pytest.mark.parametrize("method", ["getFile", "file"])
+def test_after_trouble_it_is_tried_again(
+    sandbox: SandboxServer, sent: Attachment, knob: str, method: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "FIRST_PAUSE", 0)
+    sandbox.knobs.turn_on(knob, times=2, methods=[method])
+    fetch_until(sandbox, lambda: state() == AttachmentState.READY)
+    # aiohttp itself asks once more on a new connection when an old one breaks: a download does no harm.
+    assert Attachment.objects.get().attempts in (2, 3)
+
+
+def test_at_last_it_is_said_that_it_will_not_come(sandbox: SandboxServer, sent: Attachment):
+    Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
+    sandbox.knobs.turn_on("drop", methods=["file"])
+    fetch_until(sandbox, lambda: state() == AttachmentState.FAILED)
+    assert Attachment.objects.get().reason == "Не получилось скачать файл из Telegram (DownloadError)."
+
+
+def test_each_pause_is_longer_up_to_ten_minutes(sent: Attachment):
+    pauses = []
+    for attempt in (1, 2, 3, 20):
+        Attachment.objects.update(attempts=attempt, state=AttachmentState.FETCHING)
+        files.settle_failure(Attachment.objects.get(), files.Failed("…"))
+        due_at = Attachment.objects.get().due_at
+        assert due_at is not None
+        pauses.append(round((due_at - timezone.now()).total_seconds()))
+    assert pauses == [5, 10, 20, 600]
+
+
+def test_a_file_telegram_refuses_because_of_its_size_is_told_as_too_big(
+    sandbox: SandboxServer, line: Line, timurs_telegram: CustomerClient
+):
+    line.take({"message": timurs_telegram.send_imagined("video", "долгое.mp4", 61 * 1024 * 1024)})
+    assert state() == AttachmentState.TOO_BIG
+    Attachment.objects.update(state=AttachmentState.PENDING, due_at=timezone.now())  # Telegram did not say its size
+    fetch_until(sandbox, lambda: state() == AttachmentState.TOO_BIG)
+    assert "20 МБ" in Attachment.objects.get().reason
+
+
+def test_more_bytes_than_were_promised_are_not_taken(
+    sandbox: SandboxServer, sent: Attachment, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "MAX_DOWNLOAD", 1000)
+    fetch_until(sandbox, lambda: state() == AttachmentState.TOO_BIG)
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_a_file_another_bot_received_is_gone(sandbox: SandboxServer, sent: Attachment):
+    TelegramFile.objects.update(bot_id=BOT_ID + 1)
+    fetch_until(sandbox, lambda: state() == AttachmentState.GONE)
+
+
+def test_a_file_of_a_worker_that_died_is_due_again(sandbox: SandboxServer, sent: Attachment):
+    assert operations.start_fetching(lease=timedelta(minutes=3)) == sent
+    assert operations.start_fetching(lease=timedelta(minutes=3)) is None
+    Attachment.objects.update(due_at=timezone.now())
+    fetch_until(sandbox, lambda: state() == AttachmentState.READY)
+
+
+def test_a_download_under_way_goes_back_in_line_at_the_end(sandbox: SandboxServer, sent: Attachment):
+    sandbox.knobs.turn_on("slow", methods=["file"], seconds=5)
+    fetch_until(sandbox, lambda: state() == AttachmentState.FETCHING)
+    assert state() == AttachmentState.PENDING
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../secret", "http://elsewhere/x", ""])
+def test_a_path_that_leads_elsewhere_is_not_followed(path: str):
+    class Answer:
+        file_path, file_size = path, 1
+
+    class Elsewhere(Bot):
+        async def __call__(self, method: object, request_timeout: int | None = None) -> Answer:  # type: ignore[override]
+            return Answer()
+
+    with pytest.raises(files.DownloadError):
+        asyncio.run(files._where(Elsewhere(TOKEN), "id"))
+
+
+def test_leftovers_of_killed_processes_are_swept_away(media_root: Path):
+    old, new = incoming_folder() / "old", incoming_folder() / "new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    remove_leftovers()
+    assert not old.exists()
+    assert new.exists()
+    new.unlink()
+
+
+def test_the_token_is_never_told(sandbox: SandboxServer, sent: Attachment, caplog: pytest.LogCaptureFixture):
+    Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
+    sandbox.knobs.turn_on("server_error", methods=["file"])
+    with suppress(TimeoutError):
+        fetch_until(sandbox, lambda: state() == AttachmentState.FAILED)
+    assert TOKEN.split(":")[1] not in caplog.text + Attachment.objects.get().reason

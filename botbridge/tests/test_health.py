@@ -1,0 +1,65 @@
+"""What health is told about the bot."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from botbridge.health import facts
+from botbridge.models import BotStatus, Update
+from botbridge.tests.conftest import BOT_ID, Line, Phone
+from tickets import operations
+from tickets.models import Delivery, DeliveryState, Notice
+
+pytestmark = pytest.mark.django_db
+
+NOTHING = {
+    "last_poll_age": None,
+    "oldest_unhandled": None,
+    "oldest_unsent": None,
+    "unknown": 0,
+    "held": 0,
+    "failed": 0,
+    "parked": 0,
+    "last_error": "",
+    "stopped": "",
+}
+
+
+def test_of_a_new_bot_there_is_nothing_to_tell():
+    assert facts() == NOTHING
+
+
+def test_ages_are_told_in_seconds(line: Line, phone: Phone):
+    minute_ago = timezone.now() - timedelta(seconds=60)
+    BotStatus.objects.create(bot_id=BOT_ID, last_polled_at=minute_ago)
+    line.store(phone.message(text="Раз"))
+    Update.objects.update(received_at=minute_ago)
+    assert {facts()[name] for name in ("last_poll_age", "oldest_unhandled")} <= {60, 61}
+
+
+def test_the_oldest_unsent_is_told_and_what_is_not_due_yet_is_not(timur):
+    message = operations.say(customer=timur, notice=Notice.HELP, text="…", due_in=timedelta(seconds=8))
+    assert facts()["oldest_unsent"] is None
+    Delivery.objects.filter(pk=message.pk).update(due_at=timezone.now() - timedelta(seconds=5))
+    assert facts()["oldest_unsent"] in (5, 6)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED])
+def test_replies_that_wait_for_a_person_are_counted_and_the_bots_sentences_are_not(
+    ticket, aigerim, timur, answer, state: DeliveryState
+):
+    answer(ticket, aigerim)
+    operations.say(customer=timur, notice=Notice.HELP, text="…")
+    Delivery.objects.update(state=state)
+    assert facts()[state.value] == 1
+
+
+def test_parked_updates_are_counted(line: Line):
+    line.store({"poll": {"id": "1"}})
+    assert facts()["parked"] == 1
+
+
+def test_looking_costs_a_fixed_number_of_queries(django_assert_num_queries):
+    with django_assert_num_queries(7):
+        facts()
