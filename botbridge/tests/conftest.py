@@ -131,11 +131,9 @@ class Phone:
 
     def membership(self, status: str) -> Json:
         bot = {"id": BOT_ID, "is_bot": True, "first_name": "Отклик"}
-        old, new = ({"status": state, "user": bot} for state in ("member", status))
-        if status == "kicked":
-            new["until_date"] = 0
-        change = {"chat": self.chat, "from": self.user, "date": int(time.time()), "old_chat_member": old}
-        return {"my_chat_member": {**change, "new_chat_member": new}}
+        change = {"chat": self.chat, "from": self.user, "date": int(time.time())}
+        old, new = {"status": "member", "user": bot}, {"status": status, "user": bot, "until_date": 0}
+        return {"my_chat_member": {**change, "old_chat_member": old, "new_chat_member": new}}
 
     @property
     def customer(self) -> Customer:

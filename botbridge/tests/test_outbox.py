@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import pytest
 from aiogram import Bot
+from aiogram.exceptions import AiogramError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from botbridge import calls, client, outbox
+from botbridge import calls, client, requests
 from botbridge.client import make_bot
 from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage
-from botbridge.outbox import Claimed, Outcome, Pause, claim, expire_leases, perform, settle
+from botbridge.outbox import Claimed, Pause, claim, expire_leases, perform, settle
+from botbridge.requests import Outcome
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import BOT_ID, TOKEN
@@ -308,11 +310,11 @@ REFUSALS = [
 @pytest.mark.parametrize(("said", "reason"), REFUSALS)
 def test_a_refusal_is_told_in_our_words(said: str, reason: Reason):
     bot = make_bot(TOKEN, "http://127.0.0.1:9")
-    method = outbox.requests.METHODS["sendMessage"](chat_id=1, text="…")
+    method = requests.METHODS["sendMessage"](chat_id=1, text="…")
     body = f'{{"ok": false, "error_code": 400, "description": "{said}"}}'
-    with pytest.raises(Exception) as error:  # noqa: PT011 - its kind is what judge is asked about
+    with pytest.raises(AiogramError) as error:
         bot.session.check_response(bot, method, 400, body)
-    outcome = outbox.requests.judge(error.value)  # type: ignore[arg-type]
+    outcome = requests.judge(error.value)
     assert (outcome.state, outcome.reason) == (DeliveryState.FAILED, reason)
 
 
@@ -354,7 +356,7 @@ def test_a_worthless_token_stops_the_bot_and_loses_nothing(
 
 def test_a_success_of_a_newer_telegram_is_still_a_success():
     bot = make_bot(TOKEN, "http://127.0.0.1:9")
-    method = outbox.requests.METHODS["sendMessage"](chat_id=1, text="…")
+    method = requests.METHODS["sendMessage"](chat_id=1, text="…")
     answer = bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"message_id": 5, "date": {}}}')
     assert client.message_id_of(answer.result) == 5
 

@@ -287,7 +287,7 @@ def gate() -> Iterator[tuple[Gate, Callable[[], None], Callable[[], None]]]:
     way = Gate(database["HOST"] or "127.0.0.1", int(database["PORT"] or 5432))
 
     def run(act: Callable[[], object]) -> Callable[[], None]:
-        return lambda: asyncio.run_coroutine_threadsafe(act(), loop).result(timeout=10)  # type: ignore[arg-type]
+        return lambda: asyncio.run_coroutine_threadsafe(act(), loop).result(timeout=10)
 
     run(way.open)()
     yield way, run(way.shut), run(way.open)
