@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from botbridge import crash, log_context
 from botbridge.doorbell import INBOX, Bell
 from botbridge.models import MAX_REASON, ChatSession, Update
+from botbridge.storage import session_at_work
 from botbridge.threads import in_thread
 from tickets.operations.acts import notify
 from tickets.text import storable
@@ -171,10 +172,12 @@ def _waiting_chats(bot_id: int) -> list[int]:
 def _lock_if_free(bot_id: int, chat_id: int) -> ChatSession | None:
     """The chat's row, made where it is missing; None while another worker holds it or has just claimed it."""
     rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=chat_id)
-    if not rows.exists():
+    free = rows.filter(Q(handle_after__isnull=True) | Q(handle_after__lte=Now())).select_for_update(skip_locked=True)
+    session = free.first()
+    if session is None and not rows.exists():
         ChatSession.objects.bulk_create([ChatSession(bot_id=bot_id, chat_id=chat_id)], ignore_conflicts=True)
-    free = rows.filter(Q(handle_after__isnull=True) | Q(handle_after__lte=Now()))
-    return free.select_for_update(skip_locked=True).first()
+        session = free.all().first()
+    return session
 
 
 def _park(update: Update, reason: str) -> None:
@@ -208,6 +211,7 @@ def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
     if event is None:
         _park(update, "not an update this version understands")
     else:
+        session_at_work.set(session)
         async_to_sync(dispatcher.feed_update)(bot, event, session=session)
         update.state, update.handled_at = Update.State.HANDLED, timezone.now()
         update.save(update_fields=["state", "handled_at"])

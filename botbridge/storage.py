@@ -1,6 +1,7 @@
 """aiogram's conversation states, kept in the chat's row and so in the update's own transaction."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from aiogram.fsm.state import State
@@ -9,26 +10,34 @@ from aiogram.fsm.storage.base import BaseStorage, StateType, StorageKey
 from botbridge.models import ChatSession
 from botbridge.threads import in_transaction
 
+#: The chat whose update is being handled: the inbox has read and locked its row.
+session_at_work: ContextVar[ChatSession] = ContextVar("session_at_work")
+
 
 class ChatSessionStorage(BaseStorage):
-    """One row a chat (FSMStrategy.CHAT); the inbox has made and locked it before a handler runs."""
+    """One state a chat (FSMStrategy.CHAT). Reading asks nobody: nothing else may change a locked row."""
 
     async def set_state(self, key: StorageKey, state: StateType = None) -> None:
-        name = state.state if isinstance(state, State) else state
-        await in_transaction(_rows(key).update, state=name or "")
+        session = _session(key)
+        session.state = (state.state if isinstance(state, State) else state) or ""
+        await in_transaction(session.save, update_fields=["state"])
 
     async def get_state(self, key: StorageKey) -> str | None:
-        return await in_transaction(_rows(key).values_list("state", flat=True).first) or None
+        return _session(key).state or None
 
     async def set_data(self, key: StorageKey, data: Mapping[str, Any]) -> None:
-        await in_transaction(_rows(key).update, data=dict(data))
+        session = _session(key)
+        session.data = dict(data)
+        await in_transaction(session.save, update_fields=["data"])
 
     async def get_data(self, key: StorageKey) -> dict[str, Any]:
-        return await in_transaction(_rows(key).values_list("data", flat=True).first) or {}
+        return dict(_session(key).data)
 
     async def close(self) -> None:
-        """Nothing to close: the rows are Django's."""
+        """Nothing to close: the row is Django's."""
 
 
-def _rows(key: StorageKey) -> Any:
-    return ChatSession.objects.filter(bot_id=key.bot_id, chat_id=key.chat_id)
+def _session(key: StorageKey) -> ChatSession:
+    session = session_at_work.get()
+    assert (session.bot_id, session.chat_id) == (key.bot_id, key.chat_id)
+    return session

@@ -21,12 +21,11 @@ def router() -> Router:
     return router
 
 
-async def wrote(message: Message, chat: Chat, state: FSMContext) -> None:
+async def wrote(message: Message, chat: Chat, state: FSMContext, raw_state: str | None) -> None:
     asked = await state.get_data()
-    expected = await state.get_state()
-    as_new = expected == Question.new.state or is_new_command(message)
+    as_new = raw_state == Question.new.state or is_new_command(message)
     await in_transaction(receive, chat, message, as_new=as_new, topic_id=asked.get(TOPIC))
-    if asked or expected:
+    if asked or raw_state:
         await state.clear()
 
 
