@@ -83,7 +83,7 @@ class Doorbell:
         try:
             version = None
             while True:
-                (now,) = watcher.execute("PRAGMA data_version").fetchone()
+                now = _data_version(watcher)
                 if now != version:
                     version = now
                     self._ring_all()
@@ -94,6 +94,15 @@ class Doorbell:
     def _ring_all(self) -> None:
         for channel in self._bells:
             self.ring(channel)
+
+
+def _data_version(watcher: sqlite3.Connection) -> int | None:
+    """A number that changes with others' commits; None while the file is being recovered, and a change too."""
+    try:
+        (version,) = watcher.execute("PRAGMA data_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    return int(version)
 
 
 async def own_connection() -> psycopg.AsyncConnection[Any]:

@@ -98,6 +98,9 @@ class Fetcher:
         except Error as error:
             # Its lease brings it back.
             logger.warning("Files: the database does not answer (%s)", type(error).__name__)
+        except Exception:
+            logger.exception("Files: %s failed", attachment.pk)
+            await in_thread(settle_failure, attachment, Failed(_("Файл не удалось обработать.")))
 
 
 async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:

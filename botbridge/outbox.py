@@ -109,10 +109,13 @@ def _has_work(bot_id: int) -> bool:
 
 
 def _lock_bot(bot_id: int) -> Any:
-    rows = BotStatus.objects.filter(pk=bot_id).annotate(now=Now())
-    if not rows.exists():
+    """The bot's row, made where it is missing, with the database's clock as `now`."""
+    rows = BotStatus.objects.filter(pk=bot_id).annotate(now=Now()).select_for_update()
+    status = rows.first()
+    if status is None:
         BotStatus.objects.bulk_create([BotStatus(bot_id=bot_id)], ignore_conflicts=True)
-    return rows.select_for_update().get()
+        status = rows.get()
+    return status
 
 
 def _unordered(bot_id: int) -> QuerySet[OutboundCall]:
@@ -123,8 +126,12 @@ def _unordered(bot_id: int) -> QuerySet[OutboundCall]:
 
 def _next_unordered(bot_id: int, worker: str) -> OutboundCall | None:
     """The oldest answer to a press or edit of a keyboard; what has become stale is dropped on the way."""
-    _unordered(bot_id).filter(expires_at__lte=Now()).update(state=DeliveryState.CANCELLED, settled_at=Now())
-    call = _unordered(bot_id).select_for_update(skip_locked=True).order_by("due_at", "pk").first()
+    waiting = _unordered(bot_id).select_for_update(skip_locked=True).order_by("due_at", "pk")
+    call = waiting.first()
+    while call is not None and call.expires_at is not None and call.expires_at <= timezone.now():
+        call.state, call.settled_at = DeliveryState.CANCELLED, timezone.now()
+        call.save(update_fields=["state", "settled_at"])
+        call = waiting.all().first()
     if call is not None:
         _begin(call, worker)
     return call
@@ -153,34 +160,55 @@ def _heads(bot_id: int, now: datetime) -> QuerySet[Delivery]:
     in_flight = Delivery.objects.filter(**of_customer, state=DeliveryState.SENDING)
     earlier = _due(now).filter(**of_customer, pk__lt=OuterRef("pk"))
     paced = ChatSession.objects.filter(**of_customer, bot_id=bot_id, next_send_at__gt=now + CHAT_BURST)
-    heads = _due(now).filter(~Exists(in_flight), ~Exists(earlier), ~Exists(paced))
+    # An erased customer has no chat any more.
+    heads = _due(now).filter(~Exists(in_flight), ~Exists(earlier), ~Exists(paced), customer__erased_at__isnull=True)
     return heads.select_related("customer").order_by("lane", "due_at", "pk")
 
 
 def _next_part(bot_id: int, worker: str, now: datetime, began: float) -> Claimed | None:
     for head in _heads(bot_id, now)[:CANDIDATES]:
         session = _lock_chat(bot_id, head)
-        if session is None:
+        if session is None or session.next_send_at > now + CHAT_BURST:
             continue
         delivery = operations.start_sending(delivery_id=head.pk)
-        if delivery is None:
-            continue
-        session.next_send_at = max(session.next_send_at, now) + CHAT_INTERVAL
-        session.save(update_fields=["next_send_at"])
-        return _plan(delivery, session, worker, began)
+        claimed = _plan_or_fail(delivery, session, worker, began) if delivery is not None else None
+        if claimed is not None:
+            session.customer_id = head.customer_id
+            session.next_send_at = max(session.next_send_at, now) + CHAT_INTERVAL
+            session.save(update_fields=["customer", "next_send_at"])
+            return claimed
     return None
 
 
 def _lock_chat(bot_id: int, delivery: Delivery) -> ChatSession | None:
     """The chat's row; None while the inbox works on that chat, whose turn then comes in a moment."""
     chat_id = delivery.customer.telegram_user_id
-    if chat_id is None:
-        return None
-    rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=chat_id)
-    if not rows.exists():
+    assert chat_id is not None  # only an erased customer has none
+    rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=chat_id).select_for_update(skip_locked=True)
+    session = rows.first()
+    if session is None:
         new = ChatSession(bot_id=bot_id, chat_id=chat_id, customer_id=delivery.customer_id)
         ChatSession.objects.bulk_create([new], ignore_conflicts=True)
-    return rows.select_for_update(skip_locked=True).first()
+        session = rows.all().first()
+    return session
+
+
+def _plan_or_fail(delivery: Delivery, session: ChatSession, worker: str, began: float) -> Claimed | None:
+    """A message no request can be made of must not stop all the others."""
+    try:
+        with transaction.atomic():
+            return _plan(delivery, session, worker, began)
+    except Error:
+        raise
+    except Exception:
+        logger.exception("Message %s cannot be put into a request", delivery.pk)
+        operations.settle(
+            delivery_id=delivery.pk,
+            state=DeliveryState.FAILED,
+            parts_sent=delivery.parts_sent,
+            reason=Reason.REFUSED,
+        )
+        return None
 
 
 def _plan(delivery: Delivery, session: ChatSession, worker: str, began: float) -> Claimed:
@@ -299,12 +327,10 @@ def _finish(call: OutboundCall, state: DeliveryState, outcome: Outcome) -> None:
 
 def _remember(call: OutboundCall, message: Message, session: ChatSession) -> None:
     assert call.message_id is not None  # the row's constraint
-    TelegramMessage.objects.get_or_create(
-        bot_id=call.bot_id,
-        chat_id=call.chat_id,
-        telegram_id=call.message_id,
-        defaults={"message": message, "part": call.part},
+    known = TelegramMessage(
+        bot_id=call.bot_id, chat_id=call.chat_id, telegram_id=call.message_id, message=message, part=call.part
     )
+    TelegramMessage.objects.bulk_create([known], ignore_conflicts=True)
     ticket = message.ticket
     if call.lane == Lane.REPLY and ticket is not None and ticket.is_active:
         # The customer answers what was read last.

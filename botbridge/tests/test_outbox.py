@@ -10,10 +10,11 @@ from aiogram.exceptions import AiogramError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from botbridge import calls, client, requests
+from botbridge import calls, client, outbox, requests
 from botbridge.client import make_bot
 from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage
 from botbridge.outbox import Claimed, Pause, claim, expire_leases, perform, settle
+from botbridge.parts import Part, part_of
 from botbridge.requests import Outcome
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
@@ -359,6 +360,28 @@ def test_a_success_of_a_newer_telegram_is_still_a_success():
     method = requests.METHODS["sendMessage"](chat_id=1, text="…")
     answer = bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"message_id": 5, "date": {}}}')
     assert client.message_id_of(answer.result) == 5
+
+
+def test_a_message_no_request_can_be_made_of_stops_nobody(
+    ticket: Ticket, aigerim: User, answer: Answer, monkeypatch: pytest.MonkeyPatch
+):
+    def breaks(message: Message, number: int, session: ChatSession) -> Part:
+        if message.text == "Плохое":
+            raise ValueError("no such kind")
+        return part_of(message, number, session)
+
+    monkeypatch.setattr(outbox, "part_of", breaks)
+    bad, good = answer(ticket, aigerim, "Плохое"), answer(ticket, aigerim, "Хорошее")
+    let_time_pass()
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert state_of(bad) == (DeliveryState.FAILED, Reason.REFUSED)
+    assert claim_now().call.delivery_id == good.pk
+
+
+def test_an_erased_customer_is_sent_nothing(timur: Customer):
+    say(timur, "Квитанция")
+    Customer.objects.update(telegram_user_id=None, erased_at=timezone.now())
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
 
 
 # Leases.
