@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy, ngettext
 
 from botbridge.models import OutboundCall, Update
+from botbridge.storing import retry_update
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, as_number
 from tickets.operations import WrongState
 
@@ -89,8 +90,6 @@ def retry_parked(update: Update) -> None:
 
     :raises WrongState: it is not parked, or names no chat to be handled in.
     """
-    from botbridge.inbox import retry_update  # loads aiogram, which the web's processes do without until now
-
     if update.state != Update.State.PARKED:
         raise WrongState(gettext_lazy("Ещё раз обрабатывается только отложенное."))
     if update.chat_id is None:

@@ -29,8 +29,8 @@ from django.utils import timezone
 
 from botbridge import crash
 from botbridge.doorbell import INBOX, Doorbell, own_connection
-from botbridge.inbox import store
 from botbridge.models import MAX_REASON, BotStatus
+from botbridge.storing import store
 from botbridge.threads import in_thread
 
 logger = logging.getLogger(__name__)

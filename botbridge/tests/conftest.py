@@ -13,11 +13,12 @@ from django.db import connection
 
 from botbridge.client import make_bot
 from botbridge.handlers import build_dispatcher
-from botbridge.inbox import Claim, claim, handle, store
+from botbridge.inbox import Claim, claim, handle
 from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
 from botbridge.parts import keyboard_under
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
+from botbridge.storing import store
 from tickets.models import Customer, Message, Sender, Ticket, Topic
 
 Json = dict[str, Any]

@@ -5,9 +5,9 @@ import json
 import pytest
 from django.db import IntegrityError, OperationalError, transaction
 
-from botbridge import inbox
-from botbridge.inbox import chat_of, retry_update, store
+from botbridge import storing
 from botbridge.models import Update
+from botbridge.storing import chat_of, retry_update, store
 from botbridge.tests.conftest import BOT_ID, Json, Line, Phone
 
 pytestmark = pytest.mark.django_db
@@ -55,14 +55,14 @@ def test_a_number_no_database_can_hold_does_not_refuse_its_batch():
 
 
 def test_a_refused_batch_is_stored_row_by_row(monkeypatch: pytest.MonkeyPatch):
-    insert = inbox._insert
+    insert = storing._insert
 
     def refuse_the_second(rows: list[Update]) -> None:
         if any(row.update_id == 2 and row.chat_id is not None for row in rows):
             raise IntegrityError("refused")
         insert(rows)
 
-    monkeypatch.setattr(inbox, "_insert", refuse_the_second)
+    monkeypatch.setattr(storing, "_insert", refuse_the_second)
     store(BOT_ID, [message(1), message(2), message(3)])
     states = dict(Update.objects.values_list("update_id", "state"))
     assert states == {1: Update.State.STORED, 2: Update.State.PARKED, 3: Update.State.STORED}
@@ -72,7 +72,7 @@ def test_without_a_database_nothing_counts_as_stored(monkeypatch: pytest.MonkeyP
     def gone(rows: list[Update]) -> None:
         raise OperationalError("the connection is lost")
 
-    monkeypatch.setattr(inbox, "_insert", gone)
+    monkeypatch.setattr(storing, "_insert", gone)
     with pytest.raises(OperationalError):
         store(BOT_ID, [message(1)])
 

@@ -1,0 +1,101 @@
+"""Updates into the database as they came, before anybody looks at what they mean.
+
+Nothing here needs aiogram, so that a page may put an update back into the queue without loading it.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from botbridge import crash
+from botbridge.doorbell import INBOX
+from botbridge.models import Update
+from tickets.operations.acts import notify
+
+logger = logging.getLogger(__name__)
+
+BIGINT = 2**63
+
+Json = dict[str, Any]
+
+
+def store(bot_id: int, updates: Sequence[Json]) -> None:
+    """Commit a batch as it came; only then may it be acknowledged. What is known already is left alone.
+
+    :raises OperationalError, InterfaceError: the database is away; nothing is stored.
+    """
+    rows = [_row(bot_id, update) for update in updates]
+    try:
+        _insert(rows)
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        logger.exception("A batch of %s updates was refused; storing them one by one", len(rows))
+        for row in rows:
+            _store_alone(row)
+    crash.at(crash.AFTER_STORE)
+
+
+def _insert(rows: list[Update]) -> None:
+    with transaction.atomic():
+        Update.objects.bulk_create(rows, ignore_conflicts=True)
+        notify(INBOX)
+
+
+def _store_alone(row: Update) -> None:
+    """One row of a refused batch; what is refused even alone is kept with nothing but its words."""
+    try:
+        _insert([row])
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError as error:
+        row.chat_id, row.state, row.reason = None, Update.State.PARKED, type(error).__name__
+        _insert([row])
+
+
+def _row(bot_id: int, update: Json) -> Update:
+    raw = json.dumps(update, ensure_ascii=True, sort_keys=True)
+    chat_id = chat_of(update)
+    update_id: Any = update.get("update_id")
+    return Update(
+        bot_id=bot_id,
+        update_id=update_id if _is_id(update_id) else 0,
+        digest=hashlib.sha256(raw.encode()).hexdigest(),
+        raw=raw,
+        chat_id=chat_id,
+        state=Update.State.STORED if chat_id is not None else Update.State.PARKED,
+        reason="" if chat_id is not None else "no chat in it",
+    )
+
+
+def chat_of(update: Json) -> int | None:
+    """The chat an update belongs to, found without trusting its shape; a person's own id is their private chat's."""
+    for event in update.values():
+        if not isinstance(event, dict):
+            continue
+        message = event.get("message")
+        for holder in (event, message if isinstance(message, dict) else {}):
+            chat = holder.get("chat")
+            if isinstance(chat, dict) and _is_id(chat.get("id")):
+                return int(chat["id"])
+        sender = event.get("from")
+        if isinstance(sender, dict) and _is_id(sender.get("id")):
+            return int(sender["id"])
+    return None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -BIGINT <= value < BIGINT
+
+
+def retry_update(update: Update) -> None:
+    """Give a parked update another five attempts; being the oldest of its chat, it comes first."""
+    with transaction.atomic():
+        Update.objects.filter(pk=update.pk, state=Update.State.PARKED, chat_id__isnull=False).update(
+            state=Update.State.STORED, attempts=0, reason=""
+        )
+        notify(INBOX)
