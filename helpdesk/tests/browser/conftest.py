@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from botbridge.models import BotStatus
 from botbridge.sandbox.thread import SandboxServer
@@ -19,6 +19,7 @@ from tickets.models import User
 DESKTOP = {"width": 1440, "height": 900}
 #: Generous: other work on the machine may be heavy. Tests that promise a time say so themselves.
 PATIENCE = 15_000
+expect.set_options(timeout=PATIENCE)
 #: Chromium tells most of them by itself; this tells them all.
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
     console.error("CSP", event.violatedDirective, event.blockedURI);
