@@ -111,8 +111,15 @@ class Delivery(models.Model):
         """Whether the desk must ask its manager what to do about this message."""
         if self.lane != Lane.REPLY:
             return False
-        undecided = self.state == DeliveryState.UNKNOWN and not self.decision
-        return undecided or self.state in (DeliveryState.HELD, DeliveryState.FAILED)
+        undecided = self.state in (DeliveryState.UNKNOWN, DeliveryState.FAILED) and not self.decision
+        return undecided or self.state == DeliveryState.HELD
+
+    @property
+    def can_be_resent(self) -> bool:
+        """Whether what may be missing can be sent as a new message: all of an unsure one, the rest of a broken one."""
+        unsure = self.state == DeliveryState.UNKNOWN
+        broken_off = self.state == DeliveryState.FAILED and self.parts_sent > 0
+        return self.lane == Lane.REPLY and not self.decision and (unsure or broken_off)
 
     @property
     def can_be_changed(self) -> bool:

@@ -28,9 +28,19 @@ def put_back_to_work(ticket: Ticket) -> None:
 
 
 def unanswered_since(ticket: Ticket) -> datetime | None:
-    """When the customer began to wait: the first message after our last reply that has not been withdrawn or failed."""
-    lost = Delivery.objects.filter(state__in=[DeliveryState.CANCELLED, DeliveryState.FAILED]).values("message_id")
+    """When the customer began to wait: the first message after our last reply that is not held, failed or withdrawn."""
+    not_said = [DeliveryState.HELD, DeliveryState.FAILED, DeliveryState.CANCELLED]
+    lost = Delivery.objects.filter(message__ticket=ticket, state__in=not_said).values("message_id")
     answered = ticket.messages.filter(sender=Sender.MANAGER).exclude(pk__in=lost).order_by("-pk").first()
     unanswered = ticket.messages.filter(sender=Sender.CLIENT, pk__gt=answered.pk if answered else 0)
     first = unanswered.order_by("pk").first()
     return first.sent_at if first else None
+
+
+def recount_waiting(ticket: Ticket) -> None:
+    """After one of our replies was lost or goes again: whether the customer waits for us. The caller saves."""
+    if not ticket.is_active:
+        return
+    ticket.waiting_since = unanswered_since(ticket)
+    if ticket.waiting_since is not None and ticket.status == Status.WAITING:
+        ticket.status = Status.OPEN

@@ -129,7 +129,9 @@ def undo_resolve(*, ticket_id: int, actor: User) -> Ticket:
     with acting(ticket_id, actor=actor, may=access.can_work_on) as act:
         ticket = act.ticket
         resolved = ticket.events.filter(kind=Event.Kind.RESOLVED).order_by("-pk").first()
-        if ticket.status != Status.RESOLVED or resolved is None or not cancel_solved_notice(ticket):
+        if ticket.is_active:
+            raise WrongState(_("Обращение уже снова в работе."))
+        if resolved is None or not cancel_solved_notice(ticket):
             raise WrongState(_("Клиенту уже написали, что вопрос решён. Верните обращение в работу."))
         was = resolved.data["was"]
         ticket.status = was["status"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
@@ -22,10 +22,12 @@ from tickets.models import (
     Notice,
     Reason,
     Sender,
+    Status,
     Ticket,
     Trouble,
 )
 from tickets.operations.acts import OUTBOX_CHANNEL, Act, begin, lock_ticket, notify
+from tickets.operations.conversation import put_back_to_work, recount_waiting
 
 UNDO_WINDOW = timedelta(seconds=8)
 STALE_AFTER = timedelta(minutes=30)
@@ -33,6 +35,7 @@ RELEASED_WITHIN = timedelta(hours=24)
 AUTOMATIC_LIVES = timedelta(hours=1)
 
 FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
+IN_TROUBLE = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
 
 
 @transaction.atomic
@@ -128,6 +131,10 @@ def cancel_solved_notice(ticket: Ticket) -> bool:
 def start_sending(*, delivery_id: int) -> Delivery | None:
     """Claim a delivery for the worker that is about to send it. None when it may not leave any more, or not yet."""
     now = timezone.now()
+    if _stale(now).filter(pk=delivery_id).exists():
+        # After an outage the outbox may be quicker than the clock that holds what has become old.
+        _settle_if_queued(delivery_id, DeliveryState.HELD, Reason.STALE)
+        return None
     delivery = (
         Delivery.objects.select_for_update()
         .filter(pk=delivery_id, state=DeliveryState.QUEUED, due_at__lte=now)
@@ -168,13 +175,29 @@ def _lock(delivery_id: int) -> tuple[Ticket | None, Delivery]:
 def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, reason: Reason | str) -> None:
     delivery.state, delivery.reason = state, reason
     delivery.settled_at = None if state == DeliveryState.QUEUED else timezone.now()
-    delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at"])
+    if state == DeliveryState.UNKNOWN:
+        # A decision about an earlier part says nothing of this one.
+        delivery.decision, delivery.decided_by = "", None
+    delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at", "decision", "decided_by"])
     # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
     if ticket is not None and state != DeliveryState.QUEUED:
+        if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
+            bring_back_unanswered(ticket)
         show_trouble(ticket)
         begin(ticket).record(
             Event.Kind.DELIVERY, change=Change.Kind.MESSAGE_STATE, message=delivery.message, state=state.value
         )
+
+
+def bring_back_unanswered(ticket: Ticket) -> None:
+    """A question whose answer may not have come is not solved, and its customer is not to be told so. The caller saves.
+
+    Back at work, it stands in its manager's queue with the sign of what is wrong.
+    """
+    if ticket.status == Status.RESOLVED:
+        put_back_to_work(ticket)
+        cancel_solved_notice(ticket)
+    recount_waiting(ticket)
 
 
 def show_trouble(ticket: Ticket) -> None:
@@ -185,7 +208,7 @@ def show_trouble(ticket: Ticket) -> None:
         found = Trouble.HELD
     if replies.filter(state=DeliveryState.UNKNOWN, decision="").exists():
         found = Trouble.UNKNOWN
-    if replies.filter(state=DeliveryState.FAILED).exists():
+    if replies.filter(state=DeliveryState.FAILED, decision="").exists():
         found = Trouble.FAILED
     ticket.trouble = found
 
@@ -197,14 +220,15 @@ def customer_stopped_bot(*, customer: Customer) -> None:
         return
     customer.stopped_bot_at = timezone.now()
     customer.save(update_fields=["stopped_bot_at"])
-    for ticket in _lock_active_tickets(customer):
-        _queued(customer, ticket).filter(lane=Lane.REPLY).update(state=DeliveryState.HELD, reason=Reason.BLOCKED)
+    for ticket in _lock_tickets_concerned(customer):
+        held = _queued(customer).filter(message__ticket=ticket, lane=Lane.REPLY)
+        if held.update(state=DeliveryState.HELD, reason=Reason.BLOCKED, settled_at=timezone.now()):
+            bring_back_unanswered(ticket)
         show_trouble(ticket)
         begin(ticket).record(Event.Kind.STOPPED)
     _queued(customer).exclude(lane=Lane.REPLY).update(
         state=DeliveryState.CANCELLED, reason=Reason.BLOCKED, settled_at=timezone.now()
     )
-    _queued(customer).update(state=DeliveryState.HELD, reason=Reason.BLOCKED)
 
 
 @transaction.atomic
@@ -215,32 +239,41 @@ def customer_returned(*, customer: Customer) -> None:
     customer.stopped_bot_at = None
     customer.save(update_fields=["stopped_bot_at"])
     now = timezone.now()
+    concerned = _lock_tickets_concerned(customer)
     held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason=Reason.BLOCKED)
     held.filter(queued_at__lt=now - RELEASED_WITHIN).update(reason=Reason.STALE)
     held.filter(queued_at__gte=now - RELEASED_WITHIN).update(
         state=DeliveryState.QUEUED, reason="", queued_at=now, settled_at=None
     )
-    for ticket in _lock_active_tickets(customer):
+    for ticket in concerned:
+        recount_waiting(ticket)
         show_trouble(ticket)
         begin(ticket).record(Event.Kind.RETURNED)
     notify(OUTBOX_CHANNEL)
 
 
-def _lock_active_tickets(customer: Customer) -> list[Ticket]:
-    ids = Ticket.objects.filter(customer=customer, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True)
-    return [lock_ticket(ticket_id) for ticket_id in ids]
+def _lock_tickets_concerned(customer: Customer) -> list[Ticket]:
+    """The customer's tickets at work and those with a reply on its way, locked in the order of their ids."""
+    undelivered = Delivery.objects.filter(
+        message__ticket=OuterRef("pk"), lane=Lane.REPLY, state__in=[DeliveryState.QUEUED, DeliveryState.HELD]
+    )
+    concerned = Ticket.objects.filter(Q(status__in=ACTIVE) | Exists(undelivered), customer=customer)
+    return [lock_ticket(ticket_id) for ticket_id in list(concerned.order_by("pk").values_list("pk", flat=True))]
 
 
-def _queued(customer: Customer, ticket: Ticket | None = None) -> QuerySet[Delivery]:
-    queued = Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED)
-    return queued.filter(message__ticket=ticket) if ticket is not None else queued
+def _queued(customer: Customer) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED)
 
 
 def hold_stale(*, now: datetime | None = None) -> int:
     """Hold replies that have waited half an hour: yesterday's «приезжайте до 18:00» must not leave by itself."""
-    limit = (now or timezone.now()) - STALE_AFTER
-    stale = Delivery.objects.filter(state=DeliveryState.QUEUED, lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
-    return sum(_settle_if_queued(pk, DeliveryState.HELD, Reason.STALE) for pk in stale.values_list("pk", flat=True))
+    stale = list(_stale(now or timezone.now()).values_list("pk", flat=True))
+    return sum(_settle_if_queued(delivery_id, DeliveryState.HELD, Reason.STALE) for delivery_id in stale)
+
+
+def _stale(now: datetime) -> QuerySet[Delivery]:
+    limit = now - STALE_AFTER
+    return Delivery.objects.filter(state=DeliveryState.QUEUED, lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
 
 
 def expire_automatic(*, now: datetime | None = None) -> int:

@@ -1,5 +1,6 @@
 """What managers write: replies that must reach the customer, notes for the team, decisions about unsure replies."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,12 +28,20 @@ from tickets.models import (
     User,
 )
 from tickets.operations.acts import OUTBOX_CHANNEL, Act, acting, begin, lock_ticket, notify, refuse_unseen
-from tickets.operations.conversation import show_last, unanswered_since, wake
+from tickets.operations.conversation import recount_waiting, show_last, wake
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, WrongState
 from tickets.operations.handling import check_snooze, mark_resolved, mark_taken
-from tickets.operations.outgoing import parts_of, queue, show_trouble
+from tickets.operations.outgoing import (
+    bring_back_unanswered,
+    cancel_solved_notice,
+    parts_of,
+    queue,
+    show_trouble,
+)
 from tickets.operations.uploads import StoredFiles, Upload, check_uploads, digest_of, stored
 from tickets.text import MAX_CAPTION, MAX_TEXT, storable, utf16_length
+
+NOTHING_TO_DECIDE = _("Здесь уже нечего решать: состояние сообщения изменилось. Обновите страницу.")
 
 
 class Then(models.TextChoices):
@@ -176,6 +185,7 @@ def _answered(ticket: Ticket, message: Message, then: Then, snooze_until: dateti
     ticket.first_answered_at = ticket.first_answered_at or message.sent_at
     if not ticket.is_active:  # an answer to a solved question brings it back
         ticket.resolved_at = ticket.closed_at = None
+        cancel_solved_notice(ticket)
     ticket.status = Status.OPEN if then == Then.OPEN else Status.WAITING
     if then == Then.SNOOZE:
         ticket.snoozed_until = snooze_until
@@ -184,8 +194,10 @@ def _answered(ticket: Ticket, message: Message, then: Then, snooze_until: dateti
 def _mentioned(text: str) -> Iterator[User]:
     if "@" not in text:
         return
-    for colleague in User.objects.filter(is_active=True):
-        if f"@{colleague.display_name}" in text:
+    people = sorted(access.people_at_work(), key=lambda person: len(person.display_name), reverse=True)
+    for colleague in people:  # «@Айна Ким» names Айна Ким, not also her namesake «Айна»
+        text, times = re.subn(rf"(?<!\w)@{re.escape(colleague.display_name)}(?!\w)", "", text)
+        if times:
             yield colleague
 
 
@@ -225,6 +237,7 @@ def edit_reply(*, message_id: int, actor: User, text: str) -> Message:
         message.text, message.entities, message.edited_at = text, [], timezone.now()
         message.save(update_fields=["text", "entities", "edited_at"])
         _requeue(delivery)
+        recount_waiting(act.ticket)
         if act.ticket.last_message_id == message.pk:
             show_last(act.ticket, message)
         _record(act, Event.Kind.EDITED, message)
@@ -250,17 +263,9 @@ def withdraw(*, message_id: int, actor: User) -> Message:
         delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.WITHDRAWN
         delivery.settled_at = timezone.now()
         delivery.save(update_fields=["state", "reason", "settled_at"])
-        _wait_again(act.ticket)
+        bring_back_unanswered(act.ticket)
         _record(act, Event.Kind.WITHDRAWN, delivery.message)
         return delivery.message
-
-
-def _wait_again(ticket: Ticket) -> None:
-    if not ticket.is_active:
-        return
-    ticket.waiting_since = unanswered_since(ticket)
-    if ticket.waiting_since is not None and ticket.status == Status.WAITING:
-        ticket.status = Status.OPEN
 
 
 def release(*, message_id: int, actor: User) -> Message:
@@ -272,6 +277,7 @@ def release(*, message_id: int, actor: User) -> Message:
         if delivery.state != DeliveryState.HELD:
             raise WrongState(_("Это сообщение уже не ждёт решения. Обновите страницу."))
         _requeue(delivery)
+        recount_waiting(act.ticket)
         _record(act, Event.Kind.RELEASED, delivery.message)
         return delivery.message
 
@@ -284,7 +290,8 @@ def mark_arrived(*, message_id: int, actor: User) -> Message:
     :raises WrongState: there is nothing to decide.
     """
     with _deciding(message_id, actor) as (act, delivery):
-        _refuse_decided(delivery)
+        if delivery.state != DeliveryState.UNKNOWN or delivery.decision:
+            raise WrongState(NOTHING_TO_DECIDE)
         delivery.parts_sent += 1
         delivery.decision, delivery.decided_by = Decision.ARRIVED, actor
         if delivery.parts_sent < parts_of(delivery.message):
@@ -302,7 +309,8 @@ def resend(*, message_id: int, actor: User) -> Message:
     :raises WrongState: there is nothing to decide.
     """
     with _deciding(message_id, actor) as (act, delivery):
-        _refuse_decided(delivery)
+        if not delivery.can_be_resent:
+            raise WrongState(NOTHING_TO_DECIDE)
         delivery.decision, delivery.decided_by = Decision.RESENT, actor
         delivery.save(update_fields=["decision", "decided_by"])
         repeat = _copy_unsent(delivery, actor)
@@ -338,11 +346,6 @@ def _copy_unsent(delivery: Delivery, actor: User) -> Message:
 def _refuse_departed(delivery: Delivery) -> None:
     if not delivery.can_be_changed:
         raise WrongState(_("Сообщение уже ушло в Telegram, изменить его здесь нельзя."))
-
-
-def _refuse_decided(delivery: Delivery) -> None:
-    if delivery.state != DeliveryState.UNKNOWN or delivery.decision:
-        raise WrongState(_("Здесь уже нечего решать: состояние сообщения изменилось. Обновите страницу."))
 
 
 def _requeue(delivery: Delivery) -> None:

@@ -134,6 +134,14 @@ def test_solving_cannot_be_undone_once_the_message_has_left(ticket: Ticket, aige
     assert ticket.status == Status.OPEN
 
 
+def test_undoing_what_the_customer_has_undone_says_so(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    wrote(timur, "Не работает", ticket=ticket)
+
+    with pytest.raises(operations.WrongState, match="уже снова в работе"):
+        operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)
+
+
 def test_solving_over_unread_messages_is_refused(ticket: Ticket, timur: Customer, aigerim: User) -> None:
     seen = ticket.last_message_id
     wrote(timur, "Ещё не всё", ticket=ticket)

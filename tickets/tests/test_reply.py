@@ -317,3 +317,112 @@ def test_a_note_reaches_no_customer_and_its_mention_follows(ticket: Ticket, bola
     assert not Delivery.objects.filter(message=message).exists()
     assert TicketReader.objects.get(user=dana).follows
     assert Ticket.objects.visible_to(dana).filter(pk=ticket.pk).exists()
+
+
+def test_a_second_unsure_part_asks_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, uploads=[upload("1.png"), upload("2.png"), upload("3.png")])
+    unknown(message)
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+
+    unknown(message, parts_sent=1)
+
+    ticket.refresh_from_db()
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert delivery.needs_decision
+    assert ticket.trouble == Trouble.UNKNOWN
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+
+
+def test_a_reply_broken_off_after_its_first_part_can_be_finished(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "Вот", uploads=[upload("1.png"), upload("2.png")])
+    operations.start_sending(delivery_id=message.pk)
+    operations.settle(delivery_id=message.pk, state=DeliveryState.FAILED, parts_sent=1, reason=Reason.BAD_FILE)
+
+    rest = operations.resend(message_id=message.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    assert [attachment.file_name for attachment in rest.attachments.all()] == ["2.png"]
+    assert ticket.trouble == Trouble.NONE
+    operations.withdraw(message_id=rest.pk, actor=aigerim)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED])
+def test_a_question_whose_answer_may_not_have_come_is_not_solved(
+    state: DeliveryState, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim, then=operations.Then.RESOLVE)
+    operations.start_sending(delivery_id=message.pk)
+
+    operations.settle(delivery_id=message.pk, state=state, parts_sent=0)
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.OPEN
+    assert ticket.assignee == aigerim
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_a_withdrawn_answer_does_not_leave_the_question_solved(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    waiting_since = ticket.waiting_since
+    message = answer(ticket, aigerim, then=operations.Then.RESOLVE)
+
+    operations.withdraw(message_id=message.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since) == (Status.OPEN, waiting_since)
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_a_customer_who_stops_the_bot_before_the_answer_comes_keeps_the_question_open(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    answer(ticket, aigerim, then=operations.Then.RESOLVE)
+
+    operations.customer_stopped_bot(customer=timur)
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.OPEN
+    assert ticket.trouble == Trouble.HELD
+    assert ticket.waiting_since is not None
+
+
+def test_an_answer_to_a_solved_question_takes_the_news_of_solving_back(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    answer(ticket, aigerim, "Ещё одно")
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.WAITING
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_the_customer_waits_while_the_only_answer_is_held(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    waiting_since = ticket.waiting_since
+    message = answer(ticket, aigerim)
+
+    operations.hold_stale(now=timezone.now() + timedelta(minutes=31))
+    ticket.refresh_from_db()
+    assert ticket.waiting_since == waiting_since
+
+    operations.release(message_id=message.pk, actor=aigerim)
+    ticket.refresh_from_db()
+    assert ticket.waiting_since is None
+
+
+def test_what_has_become_old_never_starts_by_itself(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "Приезжайте до 18:00")
+    night_ago = timezone.now() - timedelta(hours=15)
+    Delivery.objects.filter(pk=message.pk).update(queued_at=night_ago, due_at=night_ago)
+
+    assert operations.start_sending(delivery_id=message.pk) is None
+
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert (delivery.state, delivery.reason) == (DeliveryState.HELD, Reason.STALE)
+
+
+@pytest.mark.parametrize("text", ["почта: x@Дана Ким.kz", "@Дана Кимова, гляньте", "Дана Ким"])
+def test_a_name_within_other_words_is_no_mention(text: str, ticket: Ticket, bolat: User, dana: User) -> None:
+    operations.note(ticket_id=ticket.pk, actor=bolat, text=text, client_id=uuid.uuid4())
+
+    assert not TicketReader.objects.filter(user=dana).exists()
