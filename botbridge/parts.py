@@ -13,7 +13,7 @@ from botbridge import conversation
 from botbridge.buttons import Keyboard, inline_keyboard
 from botbridge.chats import listed, topics_offered
 from botbridge.models import ChatSession, TelegramMessage
-from tickets.models import Attachment, ContentType, DeliveryState, Language, Message, Notice, Sender, Ticket
+from tickets.models import Attachment, ContentType, Language, Message, Notice, Sender, Ticket
 from tickets.text import MAX_CAPTION, MAX_TEXT, utf16_length
 
 #: sendPhoto takes up to 10 MB (Bot API, "Sending files"); bigger pictures go as files, unharmed.
@@ -98,10 +98,12 @@ def _lines_above(message: Message) -> list[str]:
 
 
 def _is_known_author(message: Message) -> bool:
-    """Whether the customer's last message from a person was by the same one, on the same ticket."""
-    reached = (DeliveryState.SENT, DeliveryState.UNKNOWN)
+    """Whether the customer's last message from a person was by the same one, on the same ticket.
+
+    Of a message whose fate is unknown nobody can say that its line was read.
+    """
     earlier = Message.objects.filter(customer=message.customer, sender=Sender.MANAGER, pk__lt=message.pk)
-    last = earlier.filter(delivery__state__in=reached).order_by("-pk").first()
+    last = earlier.filter(delivery__parts_sent__gt=0).order_by("-pk").first()
     return last is not None and (last.author_id, last.ticket_id) == (message.author_id, message.ticket_id)
 
 

@@ -49,7 +49,13 @@ def part(session: ChatSession) -> Callable[..., Part]:
 
 
 def arrived(message: Message) -> Message:
-    Delivery.objects.filter(pk=message.pk).update(state=DeliveryState.SENT)
+    Delivery.objects.filter(pk=message.pk).update(state=DeliveryState.SENT, parts_sent=1)
+    return message
+
+
+def lost_from_sight(message: Message) -> Message:
+    """Telegram did not answer."""
+    Delivery.objects.filter(pk=message.pk).update(state=DeliveryState.UNKNOWN)
     return message
 
 
@@ -75,6 +81,20 @@ def test_an_author_whose_message_never_left_is_still_to_be_named(
 ):
     operations.withdraw(message_id=answer(ticket, aigerim, "Не то").pk, actor=aigerim)
     assert part(answer(ticket, aigerim, "То")).payload["text"].startswith("Айгерим, поддержка\n")
+
+
+def test_an_author_whose_message_may_not_have_arrived_is_named_again(
+    ticket: Ticket, aigerim: User, answer: Answer, part: Any
+):
+    lost_from_sight(answer(ticket, aigerim, "Раз"))
+    assert part(answer(ticket, aigerim, "Два")).payload["text"].startswith("Айгерим, поддержка\n")
+
+
+def test_an_author_whose_message_is_known_to_have_arrived_is_not_named_again(
+    ticket: Ticket, aigerim: User, answer: Answer, part: Any
+):
+    operations.mark_arrived(message_id=lost_from_sight(answer(ticket, aigerim, "Раз")).pk, actor=aigerim)
+    assert part(answer(ticket, aigerim, "Два")).payload["text"] == "Два"
 
 
 def test_the_login_is_never_shown_to_a_customer(ticket: Ticket, aigerim: User, answer: Answer, part: Any):
