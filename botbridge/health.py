@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
@@ -19,7 +19,7 @@ def facts() -> dict[str, Any]:
     `last_poll_age` grows to 25 in quiet times: a poll is held that long.
     """
     now = timezone.now()
-    status = BotStatus.objects.order_by("-last_polled_at").first()
+    status = BotStatus.objects.order_by(F("last_polled_at").desc(nulls_last=True)).first()
     stored = Update.objects.filter(state=Update.State.STORED).order_by("pk").values_list("received_at", flat=True)
     queued = Delivery.objects.filter(state=DeliveryState.QUEUED, due_at__lte=now)
     unsent = queued.order_by("due_at").values_list("due_at", flat=True)
@@ -30,10 +30,15 @@ def facts() -> dict[str, Any]:
         "unknown": _in_state(Q(state=DeliveryState.UNKNOWN, decision="")),
         "held": _in_state(Q(state=DeliveryState.HELD)),
         "failed": _in_state(Q(state=DeliveryState.FAILED)),
-        "parked": Update.objects.filter(state=Update.State.PARKED)[:MOST].count(),
+        "parked": parked_updates(),
         "last_error": status.last_error if status is not None else "",
         "stopped": status.stopped_reason if status is not None else "",
     }
+
+
+def parked_updates() -> int:
+    """What Telegram told us and nobody could handle, up to 1,000: customers' words may be among it."""
+    return Update.objects.filter(state=Update.State.PARKED)[:MOST].count()
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:

@@ -1,6 +1,6 @@
-"""The desk's one word on Telegram itself: while it cannot be reached, answers wait, and managers should know."""
+"""The desk's word on Telegram itself: while it cannot be reached, answers wait; what it told us may need a person."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
@@ -8,14 +8,26 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from botbridge.health import parked_updates
 from botbridge.models import BotStatus
 from helpdesk.health import MAX_POLL_AGE
+from tickets import access
 
 
 @require_safe
 def telegram(request: HttpRequest) -> HttpResponse:
-    """Since when Telegram has not answered; nothing while all is well. Every open desk asks twice a minute."""
+    """Since when Telegram has not answered, and to supervisors, who can try again, how many updates are parked.
+
+    Nothing while all is well. Every open desk asks twice a minute.
+    """
     since = BotStatus.objects.aggregate(last=Max("last_polled_at"))["last"]
-    if since is not None and timezone.now() - since <= timedelta(seconds=MAX_POLL_AGE):
+    silent = is_silent(since)
+    parked = parked_updates() if access.is_supervisor(request.user) else 0
+    if not silent and not parked:
         return HttpResponse()
-    return render(request, "tickets/_telegram.html", {"since": since, "today": timezone.localdate()})
+    shown = {"silent": silent, "since": since, "today": timezone.localdate(), "parked": parked}
+    return render(request, "tickets/_telegram.html", shown)
+
+
+def is_silent(since: datetime | None) -> bool:
+    return since is None or timezone.now() - since > timedelta(seconds=MAX_POLL_AGE)

@@ -6,6 +6,7 @@ the desk down.
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -26,21 +27,38 @@ MAX_POLL_AGE = 90
 MAX_UNHANDLED_AGE = 120
 MAX_UNSENT_AGE = 120
 
-#: What is wrong with a part, nothing if it is well, and facts a person wants next.
-Finding = tuple[list[str], dict[str, Any]]
+
+@dataclass(frozen=True)
+class Finding:
+    """How a part fares: what keeps it from working, what works but waits for a person, facts wanted next."""
+
+    failures: list[str] = field(default_factory=list)
+    concerns: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        if self.failures:
+            return "failing"
+        return "degraded" if self.concerns else "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"status": self.status, "problems": [*self.failures, *self.concerns], **self.facts}
+
+
 Part = Callable[[], Finding]
 
 
 def database() -> Finding:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return [], {}
+    return Finding()
 
 
 def migrations() -> Finding:
     """Every migration of this code is applied. One query: the code's own migrations do not change while it runs."""
     missing = known_migrations() - MigrationRecorder(connection).applied_migrations().keys()
-    return [f"{len(missing)} not applied: run manage.py migrate"] if missing else [], {}
+    return Finding([f"{len(missing)} not applied: run manage.py migrate"] if missing else [])
 
 
 @cache
@@ -53,16 +71,17 @@ def bot() -> Finding:
     # Telegram's own words stay out: an address in them holds the token.
     del facts["last_error"]
     stopped = facts.pop("stopped")
-    problems = ["stopped: see its log"] if stopped else []
+    failures = ["stopped: see its log"] if stopped else []
     if facts["last_poll_age"] is None:
-        problems.append("has never reached Telegram")
+        failures.append("has never reached Telegram")
     elif facts["last_poll_age"] > MAX_POLL_AGE:
-        problems.append(f"has not reached Telegram for {facts['last_poll_age']} s")
+        failures.append(f"has not reached Telegram for {facts['last_poll_age']} s")
     if (facts["oldest_unhandled"] or 0) > MAX_UNHANDLED_AGE:
-        problems.append(f"an update waits for {facts['oldest_unhandled']} s to be handled")
+        failures.append(f"an update waits for {facts['oldest_unhandled']} s to be handled")
     if (facts["oldest_unsent"] or 0) > MAX_UNSENT_AGE:
-        problems.append(f"a message waits for {facts['oldest_unsent']} s to be sent")
-    return problems, facts
+        failures.append(f"a message waits for {facts['oldest_unsent']} s to be sent")
+    concerns = [f"updates parked: {facts['parked']}, try them again in the admin"] if facts["parked"] else []
+    return Finding(failures, concerns, facts)
 
 
 PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot": bot}
@@ -70,17 +89,18 @@ PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot":
 
 def examine(parts: dict[str, Part]) -> dict[str, Any]:
     """Looks at each part; one that asks a database which does not answer is not well."""
-    report: dict[str, Any] = {}
+    findings: dict[str, Finding] = {}
     for name, look in parts.items():
         try:
-            problems, facts = look()
+            findings[name] = look()
         except Error:
             # The reason goes to the log alone: it may name hosts and users.
             logger.exception("Health: %s cannot be examined", name)
-            problems, facts = ["the database does not answer"], {}
-        report[name] = {"status": "failing" if problems else "ok", "problems": problems, **facts}
-    failing = [name for name, part in report.items() if part["problems"]]
-    return {"status": "failing" if failing else "ok", "failing": failing, **report}
+            findings[name] = Finding(["the database does not answer"])
+    statuses = {name: finding.status for name, finding in findings.items()}
+    worst = next((status for status in ("failing", "degraded") if status in statuses.values()), "ok")
+    failing = [name for name, status in statuses.items() if status == "failing"]
+    return {"status": worst, "failing": failing, **{name: found.as_json() for name, found in findings.items()}}
 
 
 def answer(parts: dict[str, Part]) -> HttpResponse:
@@ -92,7 +112,7 @@ def answer(parts: dict[str, Part]) -> HttpResponse:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """All of it: 200, or 503 with the failing parts named."""
+    """All of it: 503 with the failing parts named, else 200, also where something works but waits for a person."""
     return answer(PARTS)
 
 

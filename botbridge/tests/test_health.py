@@ -38,6 +38,12 @@ def test_ages_are_told_in_seconds(line: Line, phone: Phone):
     assert {facts()[name] for name in ("last_poll_age", "oldest_unhandled")} <= {60, 61}
 
 
+def test_a_bot_that_has_never_polled_does_not_hide_the_one_that_does():
+    BotStatus.objects.create(bot_id=BOT_ID, last_polled_at=timezone.now())
+    BotStatus.objects.create(bot_id=BOT_ID + 1)
+    assert facts()["last_poll_age"] is not None
+
+
 def test_the_oldest_unsent_is_told_and_what_is_not_due_yet_is_not(timur):
     message = operations.say(customer=timur, notice=Notice.HELP, text="…", due_in=timedelta(seconds=8))
     assert facts()["oldest_unsent"] is None

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -5,16 +6,20 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from botbridge.models import BotStatus
+from botbridge.models import BotStatus, Update
 
 BANNER = reverse("telegram-banner")
 
 
+def browser_of(person) -> Client:
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 @pytest.fixture
 def browser_of_aigerim(aigerim) -> Client:
-    client = Client()
-    client.force_login(aigerim, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(aigerim)
 
 
 def polled(**ago: int) -> None:
@@ -34,3 +39,30 @@ def test_silence_is_said_with_its_beginning(browser_of_aigerim):
 
 def test_a_bot_that_never_ran_is_said_too(browser_of_aigerim):
     assert "Бот ещё не подключался к Telegram" in browser_of_aigerim.get(BANNER).text
+
+
+@pytest.fixture
+def one_parked(db) -> None:
+    Update.objects.create(bot_id=1, update_id=1, digest="1", raw="{}", state=Update.State.PARKED)
+
+
+def test_a_supervisor_is_led_to_parked_updates(saule, one_parked):
+    polled(seconds=20)
+    browser = browser_of(saule)
+    banner = browser.get(BANNER).text
+    assert "Не обработано сообщений из Telegram: 1" in banner
+    assert "недоступен" not in banner
+    (link,) = re.findall(r'<a [^>]*href="([^"]+)"', banner)
+    assert link.endswith("?state__exact=parked")
+    assert browser.get(link).status_code == 200
+
+
+def test_a_manager_who_can_do_nothing_about_them_is_not_told(browser_of_aigerim, one_parked):
+    polled(seconds=20)
+    assert browser_of_aigerim.get(BANNER).text == ""
+
+
+def test_both_troubles_are_told_together(saule, one_parked):
+    banner = browser_of(saule).get(BANNER).text
+    assert "Бот ещё не подключался к Telegram" in banner
+    assert "Не обработано сообщений из Telegram: 1" in banner

@@ -147,6 +147,17 @@ def test_a_reply_nobody_sends_is_named(client: Client, bot: BotStatus, answer: A
     assert timeless(problem) == "a message waits for … s to be sent"
 
 
+def test_parked_updates_are_named_and_stop_nothing(client: Client, bot: BotStatus) -> None:
+    Update.objects.create(bot_id=bot.pk, update_id=1, digest="1", raw="{}", state=Update.State.PARKED)
+
+    response = client.get("/health")
+
+    assert response.status_code == 200
+    assert (response.json()["status"], response.json()["failing"]) == ("degraded", [])
+    assert response.json()["bot"]["status"] == "degraded"
+    assert response.json()["bot"]["problems"] == ["updates parked: 1, try them again in the admin"]
+
+
 def test_a_silent_bot_takes_nobody_off_the_desk(client: Client, db: None) -> None:
     assert client.get("/health/ready").status_code == 200
 
