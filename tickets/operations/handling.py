@@ -59,6 +59,8 @@ def assign(*, ticket_id: int, actor: User, assignee_id: int | None, seen: int | 
     with acting(ticket_id, actor=actor, may=access.can_assign, seen=seen) as act:
         ticket, before = act.ticket, act.ticket.assignee_id
         ticket.assignee = _assignee(ticket, assignee_id)
+        if ticket.assignee_id == before:
+            return ticket
         if ticket.assignee is None:
             act.record(Event.Kind.UNASSIGNED, was=before)
             return ticket
@@ -121,12 +123,12 @@ def mark_resolved(act: Act) -> None:
     say_solved(act)
 
 
-def undo_resolve(*, ticket_id: int, actor: User) -> Ticket:
+def undo_resolve(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
     """Take back «Решить» while the customer has not heard of it.
 
     :raises WrongState: the message has left; the ticket can still be reopened.
     """
-    with acting(ticket_id, actor=actor, may=access.can_work_on) as act:
+    with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         ticket = act.ticket
         resolved = ticket.events.filter(kind=Event.Kind.RESOLVED).order_by("-pk").first()
         if ticket.is_active:
@@ -179,9 +181,9 @@ def check_snooze(until: datetime | None) -> None:
         raise Invalid("snooze_until", _("Выберите время в будущем, не дальше года."))
 
 
-def unsnooze(*, ticket_id: int, actor: User) -> Ticket:
+def unsnooze(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
     """Bring a snoozed ticket back to the queue by hand."""
-    with acting(ticket_id, actor=actor, may=access.can_work_on) as act:
+    with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         wake(act.ticket)
         act.record(Event.Kind.WOKEN)
         return act.ticket
@@ -196,6 +198,8 @@ def set_topic(*, ticket_id: int, actor: User, topic_id: int | None, seen: int | 
         topic = Topic.objects.filter(pk=topic_id, retired_at__isnull=True).first() if topic_id is not None else None
         if topic_id is not None and topic is None:
             raise Invalid("topic", _("Такой темы нет."))
+        if act.ticket.topic == topic:
+            return act.ticket
         act.ticket.topic = topic
         act.record(Event.Kind.TOPIC, topic=topic and topic.pk)
         return act.ticket
@@ -204,6 +208,8 @@ def set_topic(*, ticket_id: int, actor: User, topic_id: int | None, seen: int | 
 def set_priority(*, ticket_id: int, actor: User, priority: Priority, seen: int | None = None) -> Ticket:
     """Say how urgent it is."""
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
+        if act.ticket.priority == priority:
+            return act.ticket
         act.ticket.priority = priority
         act.record(Event.Kind.PRIORITY, priority=priority.value)
         return act.ticket
@@ -219,6 +225,8 @@ def add_tag(*, ticket_id: int, actor: User, name: str, seen: int | None = None) 
         raise Invalid("tag", _("Назовите метку: от 1 до 40 знаков."))
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         tag, _created = Tag.objects.get_or_create(name=name)
+        if act.ticket.tags.filter(pk=tag.pk).exists():
+            return tag
         act.ticket.tags.add(tag)
         act.record(Event.Kind.TAGGED, tag=tag.pk)
         return tag
@@ -227,6 +235,8 @@ def add_tag(*, ticket_id: int, actor: User, name: str, seen: int | None = None) 
 def remove_tag(*, ticket_id: int, actor: User, tag_id: int, seen: int | None = None) -> Ticket:
     """Take a tag off the ticket."""
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
+        if not act.ticket.tags.filter(pk=tag_id).exists():
+            return act.ticket
         act.ticket.tags.remove(tag_id)
         act.record(Event.Kind.UNTAGGED, tag=tag_id)
         return act.ticket

@@ -26,7 +26,7 @@ from tickets.models import (
     Ticket,
     Trouble,
 )
-from tickets.operations.acts import OUTBOX_CHANNEL, Act, begin, lock_ticket, notify
+from tickets.operations.acts import OUTBOX_CHANNEL, Act, announce, begin, lock_ticket, notify
 from tickets.operations.conversation import put_back_to_work, recount_waiting
 
 UNDO_WINDOW = timedelta(seconds=8)
@@ -123,8 +123,14 @@ def say_solved(act: Act) -> Message:
 
 def cancel_solved_notice(ticket: Ticket) -> bool:
     """Take back the «solved» message while it waits. False when it has already left for the customer."""
-    waiting = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED)
-    return bool(waiting.update(state=DeliveryState.CANCELLED, reason=Reason.UNDONE, settled_at=timezone.now()))
+    queued = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED)
+    waiting = list(queued.select_for_update(of=("self",)).select_related("message"))
+    for delivery in waiting:
+        delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.UNDONE
+        delivery.settled_at = timezone.now()
+        delivery.save(update_fields=["state", "reason", "settled_at"])
+        announce(ticket, Change.Kind.MESSAGE_STATE, message=delivery.message)
+    return bool(waiting)
 
 
 @transaction.atomic

@@ -76,7 +76,7 @@ def reply(
     check_uploads(uploads)
     if then == Then.SNOOZE:
         check_snooze(snooze_until)
-    digest = digest_of(text, uploads, quote_id)
+    digest = digest_of(f"{Sender.MANAGER}:{then}", text, uploads, quote_id)
     with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_reply) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
@@ -108,7 +108,7 @@ def note(*, ticket_id: int, actor: User, text: str, client_id: uuid.UUID, upload
     """
     text = _checked_text(text, uploads)
     check_uploads(uploads)
-    digest = digest_of(text, uploads, None)
+    digest = digest_of(Sender.NOTE, text, uploads, None)
     with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_note) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
@@ -203,7 +203,7 @@ def _mentioned(text: str) -> Iterator[User]:
 
 @contextmanager
 def _deciding(
-    message_id: int, actor: User, may: Callable[[User, Message], bool] = access.can_decide
+    message_id: int, actor: User, seen: int | None, may: Callable[[User, Message], bool] = access.can_decide
 ) -> Iterator[tuple[Act, Delivery]]:
     """One act on a reply's delivery: the ticket's row locked, then the delivery's, so that no worker claims it now."""
     with transaction.atomic():
@@ -216,17 +216,18 @@ def _deciding(
         message.ticket = ticket
         if not may(actor, message):
             raise NotAllowed
+        refuse_unseen(ticket, actor, seen)
         delivery = Delivery.objects.select_for_update().get(pk=message_id)
         delivery.message = message
         yield begin(ticket, actor), delivery
 
 
-def edit_reply(*, message_id: int, actor: User, text: str) -> Message:
+def edit_reply(*, message_id: int, actor: User, text: str, seen: int | None = None) -> Message:
     """Change the words of a reply that has not left yet. What was held or refused goes on its way again.
 
     :raises WrongState: Telegram already has it.
     """
-    with _deciding(message_id, actor) as (act, delivery):
+    with _deciding(message_id, actor, seen) as (act, delivery):
         _refuse_departed(delivery)
         message = delivery.message
         text = storable(text).replace("\r\n", "\n").strip()
@@ -253,12 +254,12 @@ def _check_edited(text: str, message: Message) -> None:
         raise Invalid("text", _("Слишком длинно: не больше {limit} знаков.").format(limit=limit))
 
 
-def withdraw(*, message_id: int, actor: User) -> Message:
+def withdraw(*, message_id: int, actor: User, seen: int | None = None) -> Message:
     """Take back a reply that has not left yet. The customer waits again if nothing else answered.
 
     :raises WrongState: Telegram already has it.
     """
-    with _deciding(message_id, actor) as (act, delivery):
+    with _deciding(message_id, actor, seen) as (act, delivery):
         _refuse_departed(delivery)
         delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.WITHDRAWN
         delivery.settled_at = timezone.now()
@@ -268,12 +269,12 @@ def withdraw(*, message_id: int, actor: User) -> Message:
         return delivery.message
 
 
-def release(*, message_id: int, actor: User) -> Message:
+def release(*, message_id: int, actor: User, seen: int | None = None) -> Message:
     """Send a held reply after all.
 
     :raises WrongState: it is not held.
     """
-    with _deciding(message_id, actor) as (act, delivery):
+    with _deciding(message_id, actor, seen) as (act, delivery):
         if delivery.state != DeliveryState.HELD:
             raise WrongState(_("Это сообщение уже не ждёт решения. Обновите страницу."))
         _requeue(delivery)
@@ -282,14 +283,14 @@ def release(*, message_id: int, actor: User) -> Message:
         return delivery.message
 
 
-def mark_arrived(*, message_id: int, actor: User) -> Message:
+def mark_arrived(*, message_id: int, actor: User, seen: int | None = None) -> Message:
     """«Дошло»: the manager knows the customer has it. No tick appears, only Telegram's word gives one.
 
     The parts of the message that waited behind the unsure one go on.
 
     :raises WrongState: there is nothing to decide.
     """
-    with _deciding(message_id, actor) as (act, delivery):
+    with _deciding(message_id, actor, seen) as (act, delivery):
         if delivery.state != DeliveryState.UNKNOWN or delivery.decision:
             raise WrongState(NOTHING_TO_DECIDE)
         delivery.parts_sent += 1
@@ -303,12 +304,12 @@ def mark_arrived(*, message_id: int, actor: User) -> Message:
         return delivery.message
 
 
-def resend(*, message_id: int, actor: User) -> Message:
+def resend(*, message_id: int, actor: User, seen: int | None = None) -> Message:
     """«Отправить ещё раз»: a new message with what may be missing, last in the conversation and marked as a repeat.
 
     :raises WrongState: there is nothing to decide.
     """
-    with _deciding(message_id, actor) as (act, delivery):
+    with _deciding(message_id, actor, seen) as (act, delivery):
         if not delivery.can_be_resent:
             raise WrongState(NOTHING_TO_DECIDE)
         delivery.decision, delivery.decided_by = Decision.RESENT, actor

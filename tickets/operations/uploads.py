@@ -81,9 +81,9 @@ def check_uploads(uploads: Sequence[Upload]) -> None:
             raise Invalid("files", _("Файл «{name}» пустой.").format(name=upload.name))
 
 
-def digest_of(text: str, uploads: Sequence[Upload], quote_id: int | None) -> str:
+def digest_of(act: str, text: str, uploads: Sequence[Upload], quote_id: int | None) -> str:
     """The fingerprint by which a browser's repeat is told from another message under the same id."""
-    digest = hashlib.sha256(f"{quote_id or ''}\0{text}\0".encode())
+    digest = hashlib.sha256(f"{act}\0{quote_id or ''}\0{text}\0".encode())
     for upload in uploads:
         digest.update(f"{upload.name}\0{upload.size}\0".encode())
         for chunk in upload.file.chunks():

@@ -208,6 +208,20 @@ def test_topic_priority_and_tags_are_the_assignees_to_set(ticket: Ticket, aigeri
         operations.set_priority(ticket_id=ticket.pk, actor=bolat, priority=Priority.LOW)
 
 
+def test_what_is_so_already_leaves_no_line_in_history(ticket: Ticket, aigerim: User) -> None:
+    operations.set_priority(ticket_id=ticket.pk, actor=aigerim, priority=Priority.URGENT)
+    tag = operations.add_tag(ticket_id=ticket.pk, actor=aigerim, name="замена")
+    lines = Event.objects.count()
+
+    operations.set_priority(ticket_id=ticket.pk, actor=aigerim, priority=Priority.URGENT)
+    operations.set_topic(ticket_id=ticket.pk, actor=aigerim, topic_id=None)
+    operations.add_tag(ticket_id=ticket.pk, actor=aigerim, name="Замена")
+    operations.remove_tag(ticket_id=ticket.pk, actor=aigerim, tag_id=tag.pk + 1)
+    operations.assign(ticket_id=ticket.pk, actor=aigerim, assignee_id=aigerim.pk)
+
+    assert Event.objects.count() == lines
+
+
 def test_disabling_a_person_frees_their_tickets_and_ends_their_streams(
     ticket: Ticket, aigerim: User, bolat: User, saule: User
 ) -> None:

@@ -88,6 +88,29 @@ def test_another_text_under_the_same_id_is_refused(ticket: Ticket, aigerim: User
         answer(ticket, aigerim, "Нет", client_id=client_id)
 
 
+def test_the_same_words_with_another_end_are_another_submit(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    client_id = uuid.uuid4()
+    answer(ticket, aigerim, "Да", client_id=client_id)
+
+    with pytest.raises(operations.AnotherText):
+        answer(ticket, aigerim, "Да", client_id=client_id, then=operations.Then.RESOLVE)
+    with pytest.raises(operations.AnotherText):
+        operations.note(ticket_id=ticket.pk, actor=aigerim, text="Да", client_id=client_id)
+
+
+def test_no_decision_is_made_over_unread_messages(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+    unknown(message)
+    wrote(timur, "Уже всё пришло", ticket=ticket)
+
+    with pytest.raises(operations.Unseen):
+        operations.resend(message_id=message.pk, actor=aigerim, seen=message.pk)
+    with pytest.raises(operations.Unseen):
+        operations.mark_arrived(message_id=message.pk, actor=aigerim, seen=message.pk)
+
+
 def test_a_reply_over_unread_messages_is_refused_with_them(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:
