@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 from typing import Any
 
 from aiogram import Bot
@@ -24,6 +23,7 @@ from botbridge.inbox import Inbox
 from botbridge.models import BotStatus
 from botbridge.outbox import Outbox
 from botbridge.polling import AlreadyRunningError, Polling, sole_runner
+from botbridge.process import run_process, stop_signal
 from botbridge.threads import in_thread
 from tickets.models import Language
 from tickets.operations import OUTBOX_CHANNEL
@@ -63,14 +63,12 @@ class Command(BaseCommand):
         except AlreadyRunningError:
             raise CommandError(ALREADY_RUNNING) from None
         with alone or contextlib.nullcontext():
-            asyncio.run(run(bot))
+            run_process(run(bot))
 
 
 async def run(bot: Bot) -> None:
     """Everything the bot does, until SIGTERM or SIGINT: then what has begun is finished, within five seconds."""
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = stop_signal()
     doorbell, dispatcher = Doorbell(), build_dispatcher()
     workers = [Inbox(bot, dispatcher, doorbell.bell(INBOX)) for _ in range(INBOX_WORKERS[connection.vendor])]
     outbox = Outbox(bot, doorbell.bell(OUTBOX_CHANNEL))

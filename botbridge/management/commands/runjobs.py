@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.db import Error
 from botbridge.client import make_bot
 from botbridge.doorbell import JOBS, Doorbell
 from botbridge.files import Fetcher
+from botbridge.process import run_process, stop_signal
 from botbridge.threads import in_thread
 from tickets import operations
 
@@ -34,14 +34,12 @@ class Command(BaseCommand):
     help = "Fetches customers' files, wakes snoozed tickets, closes solved ones, holds and expires old messages."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(run())
+        run_process(run())
 
 
 async def run() -> None:
     """Everything the jobs do, until SIGTERM or SIGINT."""
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = stop_signal()
     doorbell = Doorbell()
     bell = doorbell.bell(JOBS)
     async with asyncio.TaskGroup() as group:
