@@ -28,7 +28,7 @@ from botbridge import calls, crash, log_context, requests
 from botbridge.client import StoredFile
 from botbridge.doorbell import Bell
 from botbridge.models import MAX_REASON, BotStatus, ChatSession, OutboundCall, TelegramMessage
-from botbridge.parts import part_of, stored_name
+from botbridge.parts import name_for_customer, part_of
 from botbridge.requests import Outcome
 from botbridge.threads import in_thread
 from tickets import operations
@@ -243,7 +243,7 @@ async def perform(bot: Bot, claimed: Claimed) -> Outcome:
         file = claimed.attachment.file
         if not file.name or not await in_thread(file.storage.exists, file.name):
             return Outcome(DeliveryState.FAILED, "the file is not in storage", Reason.BAD_FILE)
-        files[claimed.file_field] = StoredFile(file.open, stored_name(claimed.attachment))
+        files[claimed.file_field] = StoredFile(file.open, name_for_customer(claimed.attachment))
     return await requests.make(bot, claimed.call.method, claimed.call.payload, files)
 
 
@@ -333,9 +333,9 @@ def _remember(call: OutboundCall, message: Message, session: ChatSession) -> Non
     TelegramMessage.objects.bulk_create([known], ignore_conflicts=True)
     ticket = message.ticket
     if call.lane == Lane.REPLY and ticket is not None and ticket.is_active:
-        # The customer answers what was read last.
-        session.current_ticket = ticket
-        session.save(update_fields=["current_ticket"])
+        # The customer answers what was read last, whatever the bot was waiting for.
+        session.current_ticket, session.state, session.data = ticket, "", {}
+        session.save(update_fields=["current_ticket", "state", "data"])
 
 
 def expire_leases(bot_id: int) -> int:

@@ -6,7 +6,6 @@ What the domain counts as parts (`operations.parts_of`) is what is numbered here
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.utils import translation
 
 from botbridge import conversation
@@ -163,6 +162,6 @@ def _kazakh_offer(ticket: Ticket, language: str) -> Keyboard:
     return [] if earlier.exists() else conversation.languages_keyboard([Language.KK])
 
 
-def stored_name(attachment: Attachment) -> str:
+def name_for_customer(attachment: Attachment) -> str:
     """The name the customer sees; Telegram needs one to show a file at all."""
-    return attachment.file_name or f"{settings.BRAND_NAME} {attachment.position + 1}"
+    return attachment.file_name or f"{attachment.kind}-{attachment.position + 1}"
