@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from botbridge import calls, client, outbox, requests
 from botbridge.client import make_bot
+from botbridge.handlers.states import TOPIC, Question
 from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage
 from botbridge.outbox import Claimed, Pause, claim, expire_leases, perform, settle
 from botbridge.parts import Part, part_of
@@ -152,6 +153,16 @@ def test_a_reply_makes_its_ticket_current(ticket: Ticket, aigerim: User, answer:
     answer(ticket, aigerim, "Ответ на первый")
     send_next()
     assert ChatSession.objects.get().current_ticket == ticket
+
+
+def test_a_reply_ends_the_wait_for_a_new_question(ticket: Ticket, aigerim: User, answer: Answer, send_next):
+    chat_id = ticket.customer.telegram_user_id
+    waiting = {"state": Question.new.state, "data": {TOPIC: 1}}
+    ChatSession.objects.create(bot_id=BOT_ID, chat_id=chat_id, customer=ticket.customer, **waiting)
+    answer(ticket, aigerim, "Заказ 719-204?")
+    send_next()
+    session = ChatSession.objects.get()
+    assert (session.state, session.data) == ("", {})
 
 
 # Trouble, and what the desk says about it.
