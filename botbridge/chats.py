@@ -126,7 +126,7 @@ class Chat:
         self._remember(message, received)
         self._take_phone(message)
         self._confirm(received)
-        self._warn(message)
+        self._warn(message, received.ticket)
 
     def revise(self, message: types.Message) -> bool:
         """Take over an edit. False when the bot has never seen the message."""
@@ -152,15 +152,18 @@ class Chat:
         return self._known(message.reply_to_message.message_id) if message.reply_to_message is not None else None
 
     def _ticket_for(self, message: types.Message, quote: Message | None, *, as_new: bool) -> Ticket | None:
-        """The ticket a message belongs to: of its album, of what it quotes, the current one, any active one."""
+        """The ticket a message belongs to: of its album, a new one where that was said, of what it quotes, the current.
+
+        None opens one.
+        """
         album = next(
             (item for item in self.session.pending_media if item["media_group_id"] == message.media_group_id), None
         )
         if album is not None:
             return self.ticket(album["ticket"])
-        if quote is not None and quote.ticket is not None:
-            return quote.ticket
-        return None if as_new else self.current_ticket()
+        if as_new:
+            return None
+        return quote.ticket if quote is not None and quote.ticket is not None else self.current_ticket()
 
     def _remember(self, message: types.Message, received: Received) -> None:
         session = self.session
@@ -199,15 +202,16 @@ class Chat:
             elif received.reopened:
                 self.say(Notice.REOPENED, conversation.reopened(ticket), ticket=ticket, lane=Lane.RECEIPT)
 
-    def _warn(self, message: types.Message) -> None:
+    def _warn(self, message: types.Message, ticket: Ticket) -> None:
         """Tell the customer what the desk cannot show, while they can still put it another way."""
         kind = kind_of(message)
         understood = kind in (ContentType.TEXT, *OPENED, *NOTHING_TO_OPEN, *SERVICE)
         with self.speaking():
             if is_too_big(file_of(message)):
-                self.say(Notice.OTHER, conversation.file_too_big(MAX_DOWNLOAD_MB), lane=Lane.RECEIPT)
+                text = conversation.file_too_big(MAX_DOWNLOAD_MB)
+                self.say(Notice.OTHER, text, ticket=ticket, lane=Lane.RECEIPT)
             elif not understood:
-                self.say(Notice.OTHER, conversation.unknown_kind(), lane=Lane.RECEIPT)
+                self.say(Notice.OTHER, conversation.unknown_kind(), ticket=ticket, lane=Lane.RECEIPT)
 
     # Which question.
 
@@ -269,7 +273,7 @@ class Chat:
     # Presses. Each is answered, and a keyboard that has done its work goes.
 
     def press_topic(self, pressed: int, press_id: str, topic_id: int) -> Topic | None:
-        """Sort the question a topic button belongs to. Returns the topic when there is no question yet."""
+        """Sort the question a topic button belongs to. Returns the topic when the question is still to be written."""
         topic = topics_offered().filter(pk=topic_id).first()
         if topic is None:
             self.press_nothing(pressed, press_id)
@@ -282,17 +286,22 @@ class Chat:
                 calls.edit_keyboard(self.session, pressed, conversation.change_topic_keyboard())
                 return None
             self.press_nothing(pressed, press_id)
-            self.say(Notice.TOPIC_CHOSEN, conversation.topic_chosen(topic))
+            self.say(Notice.TOPIC_CHOSEN, conversation.topic_chosen(topic), ticket=self.open_ticket())
         return topic
 
     def _asked_about(self, pressed: int) -> Ticket | None:
-        """The ticket under whose receipt the button hangs, or the one at work that has no topic yet."""
+        """The ticket under whose receipt the button hangs, or the one at work that has no topic yet.
+
+        «Сменить тему» under a topic chosen before its question means the ticket that question has opened.
+        """
         known = self._known(pressed)
         ticket = known.ticket if known is not None else None
-        if ticket is not None:
-            return ticket if ticket.is_active else None
-        at_work = self.open_ticket()
-        return at_work if at_work is not None and at_work.topic is None else None
+        if known is not None and known.notice == Notice.TOPIC_CHOSEN:
+            ticket = self._tickets().filter(opened_by__gt=known.pk).order_by("pk").first()
+        elif ticket is None:
+            ticket = self.open_ticket()
+            return ticket if ticket is not None and ticket.topic is None else None
+        return ticket if ticket is not None and ticket.is_active else None
 
     def press_change_topic(self, pressed: int, press_id: str) -> None:
         with self.speaking():
@@ -318,7 +327,7 @@ class Chat:
     def press_new(self, pressed: int, press_id: str) -> None:
         self.press_nothing(pressed, press_id)
         with self.speaking():
-            self.say(Notice.OTHER, conversation.write_question())
+            self.say(Notice.OTHER, conversation.write_question(), ticket=self.open_ticket())
 
     def press_switch(self, pressed: int, press_id: str, ticket_id: int) -> None:
         self.press_nothing(pressed, press_id)
@@ -327,16 +336,26 @@ class Chat:
     def press_not_solved(self, pressed: int, press_id: str, ticket_id: int) -> None:
         ticket = self.ticket(ticket_id)
         with self.speaking():
+            if ticket is None:
+                self.press_nothing(pressed, press_id, conversation.cannot_reopen())
+                return
             try:
-                if ticket is None:
-                    raise WrongState
                 operations.reopen_by_customer(ticket=ticket)
             except WrongState:
-                self.press_nothing(pressed, press_id, conversation.cannot_reopen())
+                self._refuse_reopening(ticket, pressed, press_id)
                 return
             self.press_nothing(pressed, press_id)
             self._make_current(ticket)
             self.say(Notice.REOPENED, conversation.not_solved(), ticket=ticket)
+
+    def _refuse_reopening(self, ticket: Ticket, pressed: int, press_id: str) -> None:
+        """A ticket somebody has brought back already is what the customer wants to write to; a closed one is over."""
+        ticket.refresh_from_db()
+        if not ticket.is_active:
+            self.press_nothing(pressed, press_id, conversation.cannot_reopen())
+            return
+        self._make_current(ticket)
+        self.press_nothing(pressed, press_id, conversation.already_at_work())
 
     def press_nothing(self, pressed: int, press_id: str, text: str = "") -> None:
         """Answer a press and take its keyboard away."""

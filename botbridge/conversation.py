@@ -27,11 +27,9 @@ GREETABLE_NAME = re.compile(r"[^\W\d_]{2,30}")
 #: Letters Kazakh has and Russian has not.
 KAZAKH_LETTERS = re.compile("[әғқңөұүһі]", re.IGNORECASE)
 
-#: The bot's commands in the order of its menu, and what the menu says about each.
-COMMANDS = ("new", "my", "lang", "help")
-
 
 def command_descriptions() -> dict[str, str]:
+    """The bot's commands in the order of its menu, and what the menu says about each."""
     return {
         "new": _("Задать новый вопрос"),
         "my": _("Мои обращения"),
@@ -74,6 +72,10 @@ def reopened(ticket: Ticket) -> str:
 
 def not_solved() -> str:
     return _("Вернули в работу. Напишите, что ещё нужно решить.")
+
+
+def already_at_work() -> str:
+    return _("Это обращение уже в работе. Дописывайте сюда же, менеджер увидит всё.")
 
 
 def cannot_reopen() -> str:

@@ -3,6 +3,7 @@
 import re
 
 from aiogram import F, Router
+from aiogram.enums import ChatType
 from aiogram.filters import Command, CommandObject
 from aiogram.fsm.context import FSMContext
 from aiogram.types import Message
@@ -25,14 +26,19 @@ def router() -> Router:
     router = Router(name="commands")
     # A caption is never a command: its photo would be lost.
     router.message.filter(F.text)
-    router.message.register(start, command("start", BARE))
-    router.message.register(start, command("start", F.args.regexp(PAYLOAD, mode=RegexpMode.FULLMATCH)))
-    router.message.register(new, command("new", BARE))
-    router.message.register(my, command("my", BARE))
-    router.message.register(switch, command("my", F.args.regexp(TICKET_NUMBER, mode=RegexpMode.FULLMATCH)))
-    router.message.register(lang, command("lang", BARE))
-    router.message.register(set_language, command("lang", F.args.func(language_named)))
-    router.message.register(help_, command("help", BARE))
+    router.edited_message.filter(F.text, F.chat.type == ChatType.PRIVATE)
+    for handler, wanted in (
+        (start, command("start", BARE)),
+        (start, command("start", F.args.regexp(PAYLOAD, mode=RegexpMode.FULLMATCH))),
+        (new, command("new", BARE)),
+        (my, command("my", BARE)),
+        (switch, command("my", F.args.regexp(TICKET_NUMBER, mode=RegexpMode.FULLMATCH))),
+        (lang, command("lang", BARE)),
+        (set_language, command("lang", F.args.func(language_named))),
+        (help_, command("help", BARE)),
+    ):
+        router.message.register(handler, wanted)
+        router.edited_message.register(edited, wanted)
     return router
 
 
@@ -41,6 +47,11 @@ def command(name: str, args: MagicFilter) -> Command:
     would ask Telegram, which a handler never does.
     """
     return Command(name, ignore_case=True, ignore_mention=True, magic=args)
+
+
+async def edited(message: Message, chat: Chat) -> None:
+    """A person's words edited into a command are an edit; one command edited into another asks for nothing."""
+    await in_transaction(chat.revise, message)
 
 
 async def start(message: Message, chat: Chat) -> None:

@@ -29,18 +29,14 @@ async def wrote(message: Message, chat: Chat, state: FSMContext, raw_state: str 
         await state.clear()
 
 
-async def edited(message: Message, chat: Chat) -> None:
-    await in_transaction(revise, chat, message)
+async def edited(message: Message, chat: Chat, state: FSMContext, raw_state: str | None) -> None:
+    """An edit of a message the bot has never seen, or saw as a command alone, is a message."""
+    if not await in_transaction(chat.revise, message):
+        await wrote(message, chat, state, raw_state)
 
 
 def receive(chat: Chat, message: Message, *, as_new: bool, topic_id: int | None) -> None:
     chat.receive(message, as_new=as_new, topic=chosen(topic_id))
-
-
-def revise(chat: Chat, message: Message) -> None:
-    """An edit of a message the bot has never seen is a message; an edited bare command is none."""
-    if not chat.revise(message) and not (message.text or "").startswith("/"):
-        chat.receive(message)
 
 
 def chosen(topic_id: int | None) -> Topic | None:

@@ -37,6 +37,7 @@ async def topic(press: CallbackQuery, callback_data: TopicPress, chat: Chat, sta
     chosen = await in_transaction(chat.press_topic, pressed(press), press.id, callback_data.topic)
     if chosen is not None:
         await state.update_data({TOPIC: chosen.pk})
+        await state.set_state(Question.new)
 
 
 async def change_topic(press: CallbackQuery, chat: Chat) -> None:

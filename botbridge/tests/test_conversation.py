@@ -4,9 +4,10 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from botbridge.buttons import TopicPress
 from botbridge.models import BotStatus, ChatSession, OutboundCall
 from botbridge.parts import keyboard_under
-from botbridge.tests.conftest import BOT_ID, Line, Phone
+from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from conftest import wrote
 from tickets import operations
 from tickets.models import Customer, Delivery, Lane, Message, Notice, Status, Ticket, Topic, User
@@ -118,6 +119,52 @@ def test_the_topic_can_be_changed(phone: Phone, topics: list[Topic]):
     assert [row[0]["text"] for row in offered["inline_keyboard"]] == ["Доставка и получение", "Гарантия и ремонт"]
 
 
+def test_a_topic_chosen_while_another_question_is_sorted_begins_a_new_one(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    phone.press("Доставка и получение")
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    phone.write("Сломался")
+    assert [(ticket.subject, ticket.topic) for ticket in phone.tickets] == [
+        ("Где заказ?", topics[0]),
+        ("Сломался", topics[1]),
+    ]
+
+
+def test_a_topic_chosen_after_a_solved_question_begins_a_new_one(phone: Phone, topics: list[Topic], aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    phone.write("Сломался")
+    assert [ticket.topic for ticket in phone.tickets] == [None, topics[1]]
+
+
+def test_a_topic_changed_before_its_question_harms_no_other(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    phone.press("Доставка и получение")
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    _data, under = phone.find("Сменить тему")
+    phone.press_data(TopicPress(topic=topics[0].pk).pack(), under)
+    phone.write("Не везут")
+    assert [(ticket.subject, ticket.topic) for ticket in phone.tickets] == [
+        ("Где заказ?", topics[0]),
+        ("Не везут", topics[0]),
+    ]
+
+
+def test_a_topic_changed_after_its_question_sorts_that_question(phone: Phone, topics: list[Topic]):
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    _data, under = phone.find("Сменить тему")
+    phone.write("Не везут")
+    phone.press_data(TopicPress(topic=topics[0].pk).pack(), under)
+    phone.write("Жду с утра")
+    (ticket,) = phone.tickets
+    assert ticket.topic == topics[0]
+
+
 def test_a_topic_button_outlived_by_its_topic_does_nothing(phone: Phone, topics: list[Topic]):
     phone.write("Где заказ?")
     data, under = phone.find("Доставка и получение")
@@ -201,6 +248,18 @@ def test_no_makes_the_next_message_a_new_question(phone: Phone):
     phone.write("Он не подошёл")
     assert [ticket.subject for ticket in phone.tickets] == ["Где заказ?", "Как вернуть чехол?"]
     assert phone.tickets[1].messages.filter(sender="client").count() == 2
+
+
+def test_what_the_bot_says_while_a_question_is_open_stands_on_its_page(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    phone.press("Доставка и получение")
+    (ticket,) = phone.tickets
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    said = ticket.messages.filter(sender="system").order_by("pk").values_list("notice", flat=True)
+    assert list(said) == [Notice.RECEIPT, Notice.TOPIC_CHOSEN, Notice.NEW_OR_SAME, Notice.OTHER]
 
 
 def test_a_text_written_instead_of_an_answer_is_a_message_on_the_open_question(phone: Phone):
@@ -298,6 +357,16 @@ def test_an_answer_to_a_quoted_message_goes_to_its_ticket(phone: Phone, line: Li
     assert (message.quote.text, message.quote_text) == ("Где заказ?", "заказ")
 
 
+def test_a_question_said_to_be_new_is_new_whatever_it_quotes(phone: Phone):
+    first = phone.write("Где заказ?")
+    quoted = phone.message(message_id=first)["message"]
+    phone.write("/new Как вернуть чехол?", reply_to_message=quoted)
+    message = Message.objects.get(text="Как вернуть чехол?")
+    assert message.ticket == phone.tickets[1]
+    assert message.quote is not None
+    assert message.quote.text == "Где заказ?"
+
+
 def test_an_album_is_one_question_with_one_receipt_even_when_it_comes_in_parts(phone: Phone):
     photo = [{"file_id": "a", "file_unique_id": "u", "width": 9, "height": 9}]
     phone.send(photo=photo, media_group_id="77", caption="Царапина")
@@ -346,8 +415,27 @@ def test_a_second_press_on_not_solved_only_gets_an_answer(phone: Phone, aigerim:
     phone.press("Вопрос не решён")
     version = phone.tickets[0].version
     phone.press("Вопрос не решён")
-    assert len(phone.toasts) == 2
+    assert phone.toasts == ["", "Это обращение уже в работе. Дописывайте сюда же, менеджер увидит всё."]
     assert phone.tickets[0].version == version
+
+
+def test_not_solved_on_a_question_at_work_leads_back_to_it(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    first = phone.tickets[0]
+    solve(first, aigerim)
+    operations.reopen(ticket_id=first.pk, actor=aigerim)
+    phone.write("/new Как вернуть чехол?")
+    phone.press("Вопрос не решён")
+    phone.write("Заказ всё ещё в пути")
+    assert first.messages.filter(text="Заказ всё ещё в пути").exists()
+
+
+def test_not_solved_on_a_closed_question_says_that_it_is_over(phone: Phone, aigerim: User):
+    phone.write("Где заказ?")
+    solve(phone.tickets[0], aigerim)
+    Ticket.objects.update(status=Status.CLOSED, closed_at=timezone.now())
+    phone.press("Вопрос не решён")
+    assert phone.toasts == ["Это обращение уже закрыто. Напишите вопрос, и мы откроем новое."]
 
 
 # Presses and commands in general.
@@ -435,10 +523,41 @@ def test_a_message_that_comes_after_its_edit_is_not_doubled(phone: Phone, line: 
     assert phone.written == ["После правки"]
 
 
-def test_an_edited_command_is_no_message(phone: Phone):
+@pytest.mark.parametrize("text", ["/help", "/my 5", "/lang kk", "/start from_site-42"])
+def test_an_edited_command_is_no_message(phone: Phone, text: str):
     message_id = phone.write("/start")
-    phone.edit(message_id, "/help")
+    phone.edit(message_id, text)
     assert phone.written == []
+
+
+def test_a_message_edited_into_a_command_keeps_what_it_said(phone: Phone):
+    message_id = phone.write("Где заказ?")
+    phone.edit(message_id, "/help")
+    message = Message.objects.get(sender="client")
+    assert [revision.text for revision in message.revisions.all()] == ["Где заказ?"]
+
+
+def test_a_command_that_gains_words_is_a_message(phone: Phone):
+    message_id = phone.write("/help")
+    phone.edit(message_id, "/help не работает, что делать?")
+    assert phone.written == ["/help не работает, что делать?"]
+
+
+def test_a_bare_new_that_gains_its_question_opens_it(phone: Phone):
+    phone.write("Где заказ?")
+    message_id = phone.write("/new")
+    phone.edit(message_id, "/new Хочу вернуть чайник")
+    phone.write("Он течёт")
+    assert [ticket.subject for ticket in phone.tickets] == ["Где заказ?", "Хочу вернуть чайник"]
+    assert phone.written[-1] == "Он течёт"
+
+
+def test_a_group_edits_what_it_likes(phone: Phone):
+    event = phone.message(text="/help")
+    event["message"]["chat"] = {"id": -100_500, "type": "supergroup", "title": "Соседи"}
+    phone.line.take({"edited_message": {**event["message"], "edit_date": 1}})
+    assert parked() == []
+    assert not Customer.objects.exists()
 
 
 # Coming and going.
