@@ -3,6 +3,8 @@
 Everything here runs on the thread that holds the transaction, with the chat's row locked by the inbox.
 """
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Self
 
 from aiogram import types
@@ -17,9 +19,11 @@ from botbridge.incoming import (
     NOTHING_TO_OPEN,
     OPENED,
     SERVICE,
+    TelegramFileObject,
     as_time,
     file_of,
     incoming,
+    incoming_file,
     is_too_big,
     kind_of,
     words_of,
@@ -29,6 +33,7 @@ from tickets import operations
 from tickets.models import (
     ACTIVE,
     REOPEN_WITHIN,
+    Attachment,
     ContentType,
     Customer,
     Lane,
@@ -43,6 +48,7 @@ from tickets.models.tickets import TicketQuerySet
 from tickets.operations import Received, WrongState
 from tickets.operations.acts import notify
 
+LONGEST_TOPIC = 60
 #: How many tickets /my lists.
 LISTED = 10
 #: Albums whose later parts may still come.
@@ -117,12 +123,16 @@ class Chat:
         if kind_of(message) in SERVICE and not self._has_work():
             return
         quote = self._quoted(message)
+        named = topic_named(message.text or "")
         received = operations.receive(
             customer=self.customer,
             incoming=incoming(message, quote=quote),
             ticket=self._ticket_for(message, quote, as_new=as_new),
-            topic=topic,
+            topic=named or topic,
         )
+        if named is not None and received.ticket.topic_id != named.pk:
+            # What a button says, written by hand, does what the button does: a press may have been lost.
+            received = replace(received, ticket=operations.choose_topic(ticket=received.ticket, topic=named))
         self._remember(message, received)
         self._take_phone(message)
         self._confirm(received)
@@ -133,10 +143,27 @@ class Chat:
         known = self._known(message.message_id)
         if known is None:
             return False
+        if message.location is not None:
+            return True  # a live location moves every few seconds; the desk keeps where it began
         text, entities = words_of(message)
         edited_at = as_time(message.edit_date) if message.edit_date else timezone.now()
         operations.revise(message=known, text=text, entities=entities, edited_at=edited_at)
+        self._replace_file(message, known, edited_at)
         return True
+
+    def _replace_file(self, message: types.Message, known: Message, edited_at: datetime) -> None:
+        """Have the file fetched that an edit put in another's place; an edit of the caption brings the file known."""
+        file = file_of(message)
+        if file is None or known.attachments.filter(file_unique_id=file.file_unique_id).exists():
+            return
+        attachment = operations.replace_file(message=known, file=incoming_file(message, file), edited_at=edited_at)
+        self._fetch(attachment, file)
+        if known.ticket is not None:
+            self._warn(message, known.ticket)
+
+    def _fetch(self, attachment: Attachment, file: TelegramFileObject) -> None:
+        TelegramFile.objects.create(bot_id=self.session.bot_id, attachment=attachment, file_id=file.file_id)
+        notify(JOBS)
 
     def _known(self, telegram_id: int) -> Message | None:
         row = (
@@ -175,9 +202,7 @@ class Chat:
         )
         file = file_of(message)
         if file is not None:
-            attachment = received.message.attachments.get()
-            TelegramFile.objects.create(bot_id=session.bot_id, attachment=attachment, file_id=file.file_id)
-            notify(JOBS)
+            self._fetch(received.message.attachments.get(), file)
         if message.media_group_id:
             album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
             others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]
@@ -368,6 +393,15 @@ class Chat:
 
 def topics_offered() -> QuerySet[Topic]:
     return Topic.objects.filter(retired_at__isnull=True).order_by("position", "pk")
+
+
+def topic_named(text: str) -> Topic | None:
+    """The topic whose button says exactly this, in any of the bot's languages."""
+    wanted = text.strip().casefold()
+    if len(wanted) > LONGEST_TOPIC:
+        return None
+    labels = ((topic, {topic.label(language).casefold() for language in Language.values}) for topic in topics_offered())
+    return next((topic for topic, names in labels if wanted in names), None)
 
 
 def listed(customer: Customer) -> list[Ticket]:

@@ -14,8 +14,15 @@ MAX_DOWNLOAD = MAX_DOWNLOAD_MB * 1024 * 1024
 
 #: Kinds the desk opens; of every other kind it shows the name.
 OPENED = (ContentType.PHOTO, ContentType.VIDEO, ContentType.DOCUMENT, ContentType.VOICE)
-#: Kinds that leave nothing unsaid when only their name is shown.
-NOTHING_TO_OPEN = (ContentType.STICKER, ContentType.DICE, ContentType.CONTACT)
+#: Kinds that leave nothing unsaid when the desk shows their name and, of all but stickers, what they say in words.
+NOTHING_TO_OPEN = (
+    ContentType.STICKER,
+    ContentType.DICE,
+    ContentType.CONTACT,
+    ContentType.LOCATION,
+    ContentType.VENUE,
+    ContentType.POLL,
+)
 
 #: What happens in a chat without anybody writing it; it joins a question at work and never opens one.
 SERVICE = frozenset(
@@ -56,8 +63,11 @@ def file_of(message: types.Message) -> TelegramFileObject | None:
 
 
 def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
-    """The message's text or caption with its entities; of «/new текст» what follows the command."""
-    text = message.text or message.caption or ""
+    """The message's text or caption with its entities; of «/new текст» what follows the command.
+
+    Where there is neither, what the message says in a form of its own: a contact, a place, a poll, a die.
+    """
+    text = message.text or message.caption or _content_in_words(message)
     entities = [
         entity.model_dump(mode="json", exclude_none=True)
         for entity in message.entities or message.caption_entities or ()
@@ -68,6 +78,24 @@ def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
     cut = len(text) - len(question)  # a command and blanks: as many UTF-16 units as characters
     moved = [{**entity, "offset": entity["offset"] - cut} for entity in entities if entity["offset"] >= cut]
     return question, moved
+
+
+def _content_in_words(message: types.Message) -> str:
+    if message.contact is not None:
+        name = " ".join(filter(None, [message.contact.first_name, message.contact.last_name]))
+        return f"{name}\n{message.contact.phone_number}"
+    if message.venue is not None:  # before its location, which Telegram sends along
+        return "\n".join([message.venue.title, message.venue.address, _coordinates(message.venue.location)])
+    if message.location is not None:
+        return _coordinates(message.location)
+    if message.poll is not None:
+        return "\n".join([message.poll.question, *(f"– {option.text}" for option in message.poll.options)])
+    return f"{message.dice.emoji} {message.dice.value}" if message.dice is not None else ""
+
+
+def _coordinates(location: types.Location) -> str:
+    """Latitude and longitude in degrees, as maps take them in their search."""
+    return f"{location.latitude}, {location.longitude}"
 
 
 def is_new_command(message: types.Message) -> bool:
@@ -85,7 +113,7 @@ def incoming(message: types.Message, *, quote: Message | None) -> Incoming:
         text=text,
         entities=entities,
         sent_at=as_time(message.date),
-        files=[_file(kind_of(message), file)] if file is not None else [],
+        files=[incoming_file(message, file)] if file is not None else [],
         quote=quote,
         quote_text=message.quote.text if message.quote is not None else "",
         media_group_id=message.media_group_id or "",
@@ -101,9 +129,10 @@ def is_too_big(file: TelegramFileObject | None) -> bool:
     return file is not None and (file.file_size or 0) > MAX_DOWNLOAD
 
 
-def _file(kind: str, file: TelegramFileObject) -> IncomingFile:
+def incoming_file(message: types.Message, file: TelegramFileObject) -> IncomingFile:
+    """The domain's view of the message's file."""
     return IncomingFile(
-        kind=kind,
+        kind=kind_of(message),
         file_unique_id=file.file_unique_id,
         file_name=getattr(file, "file_name", None) or "",
         size=file.file_size,

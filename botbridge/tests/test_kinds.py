@@ -25,6 +25,8 @@ FILES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("voice", {"voice": {**FILE, "duration": 27}}, {"duration": 27}),
 ]
 
+PLACE = {"latitude": 43.24, "longitude": 76.95}
+
 #: Kinds the desk shows by name, and whether the customer is told so.
 NAMED: list[tuple[str, dict[str, Any], bool]] = [
     ("audio", {"audio": {**FILE, "duration": 3}}, True),
@@ -35,16 +37,47 @@ NAMED: list[tuple[str, dict[str, Any], bool]] = [
         {"sticker": {**PICTURE, "type": "regular", "is_animated": False, "is_video": False, "emoji": "👍"}},
         False,
     ),
-    ("location", {"location": {"latitude": 43.24, "longitude": 76.95}}, True),
-    (
-        "venue",
-        {"venue": {"location": {"latitude": 43.24, "longitude": 76.95}, "title": "Склад", "address": "ул. Абая, 1"}},
-        True,
-    ),
-    ("contact", {"contact": {"phone_number": "+77000000100", "first_name": "Брат", "user_id": 5}}, False),
-    ("dice", {"dice": {"emoji": "🎲", "value": 3}}, False),
     ("story", {"story": {"id": 1, "chat": {"id": 1, "type": "private"}}}, True),
     ("gift_of_the_future", {"gift_of_the_future": {"shine": True}}, True),
+]
+
+
+#: Kinds that say something without a text of their own, and in which words the desk has it.
+IN_WORDS: list[tuple[str, dict[str, Any], str]] = [
+    ("location", {"location": PLACE}, "43.24, 76.95"),
+    (
+        "venue",
+        {"venue": {"location": PLACE, "title": "Склад", "address": "ул. Абая, 1"}, "location": PLACE},
+        "Склад\nул. Абая, 1\n43.24, 76.95",
+    ),
+    (
+        "contact",
+        {"contact": {"phone_number": "+77000000100", "first_name": "Брат", "last_name": "Тимура", "user_id": 5}},
+        "Брат Тимура\n+77000000100",
+    ),
+    ("contact", {"contact": {"phone_number": "+77000000100", "first_name": "Брат"}}, "Брат\n+77000000100"),
+    (
+        "poll",
+        {
+            "poll": {
+                "id": "1",
+                "question": "Когда привезти?",
+                "options": [
+                    {"text": "Утром", "voter_count": 0, "persistent_id": "a"},
+                    {"text": "Вечером", "voter_count": 0, "persistent_id": "b"},
+                ],
+                "total_voter_count": 0,
+                "is_closed": False,
+                "is_anonymous": True,
+                "type": "regular",
+                "allows_multiple_answers": False,
+                "allows_revoting": False,
+                "members_only": False,
+            }
+        },
+        "Когда привезти?\n– Утром\n– Вечером",
+    ),
+    ("dice", {"dice": {"emoji": "🎲", "value": 3}}, "🎲 3"),
 ]
 
 
@@ -66,6 +99,74 @@ def test_every_other_kind_is_named(phone: Phone, kind: str, content: Any, told: 
     assert message.content_type == kind
     assert not Attachment.objects.exists()
     assert (CANNOT_OPEN in phone.heard) is told
+
+
+@pytest.mark.parametrize(("kind", "content", "words"), IN_WORDS)
+def test_what_a_kind_says_is_put_into_words(phone: Phone, kind: str, content: Any, words: str):
+    phone.send(**content)
+    message = Message.objects.get(sender="client")
+    assert (message.content_type, message.text) == (kind, words)
+    assert CANNOT_OPEN not in phone.heard
+
+
+def test_a_live_location_is_no_stream_of_edits(phone: Phone):
+    message_id = phone.send(location={**PLACE, "live_period": 900})
+    moved = phone.message(message_id=message_id, location={**PLACE, "latitude": 43.25}, edit_date=1_700_000_000)
+    phone.line.take({"edited_message": moved["message"]})
+    message = Message.objects.get(sender="client")
+    assert (message.text, message.edited_at) == ("43.24, 76.95", None)
+
+
+def test_what_the_customer_is_told_about_a_message_stands_on_its_ticket(phone: Phone):
+    phone.send(story={"id": 1, "chat": {"id": 1, "type": "private"}})
+    phone.send(video={**PICTURE, "duration": 600, "file_size": 61 * 1024 * 1024})
+    (ticket,) = phone.tickets
+    assert ticket.messages.filter(sender="system").count() == len(phone.heard) == 3
+
+
+# Files that an edit puts in another's place.
+
+
+def edit(phone: Phone, message_id: int, **content: Any) -> Message:
+    event = phone.message(message_id=message_id, edit_date=1_700_000_000, **content)
+    phone.line.take({"edited_message": event["message"]})
+    return Message.objects.get(sender="client")
+
+
+@pytest.fixture
+def photo(phone: Phone) -> int:
+    return phone.send(photo=[PICTURE], caption="Чек")
+
+
+OTHER = {**PICTURE, "file_id": "other-id", "file_unique_id": "other"}
+
+
+def test_a_replaced_file_is_fetched_beside_the_one_it_replaced(phone: Phone, photo: int):
+    message = edit(phone, photo, photo=[OTHER], caption="Чек")
+    assert [item.file_unique_id for item in message.attachments.order_by("position")] == ["short-id", "other"]
+    replacement = message.attachments.get(file_unique_id="other")
+    assert (replacement.position, replacement.state) == (1, AttachmentState.PENDING)
+    assert TelegramFile.objects.get(attachment=replacement).file_id == "other-id"
+    assert message.edited_at is not None
+    assert [revision.text for revision in message.revisions.all()] == ["Чек"]
+
+
+def test_a_file_and_its_caption_replaced_at_once_are_one_edit(phone: Phone, photo: int):
+    message = edit(phone, photo, photo=[OTHER], caption="Другой чек")
+    assert message.text == "Другой чек"
+    assert message.attachments.count() == 2
+    assert [revision.text for revision in message.revisions.all()] == ["Чек"]
+
+
+def test_a_new_caption_alone_fetches_nothing(phone: Phone, photo: int):
+    assert edit(phone, photo, photo=[PICTURE], caption="Другой чек").attachments.count() == 1
+
+
+def test_a_file_too_big_put_in_anothers_place_is_told_to_the_customer(phone: Phone, photo: int):
+    film = {**OTHER, "duration": 600, "file_size": 61 * 1024 * 1024}
+    message = edit(phone, photo, video=film, caption="Чек")
+    assert message.attachments.get(file_unique_id="other").state == AttachmentState.TOO_BIG
+    assert phone.heard[-1].startswith("Файл больше 20 МБ")
 
 
 def test_a_file_too_big_for_bots_is_shown_and_the_customer_told(phone: Phone):

@@ -254,3 +254,36 @@ def reopen_by_customer(*, ticket: Ticket) -> Ticket:
     locked.waiting_since = now
     begin(locked).record(Event.Kind.REOPENED)
     return locked
+
+
+@transaction.atomic
+def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -> Attachment:
+    """Take over the file a customer's edit put in another's place. The replaced one stays: somebody may have seen it.
+
+    Where the same edit changed the words too, `revise` comes first and has kept them.
+    """
+    if message.ticket_id is None:
+        raise WrongState
+    ticket = lock_ticket(message.ticket_id)
+    message.refresh_from_db()
+    if message.edited_at != edited_at:
+        MessageRevision.objects.create(
+            message=message, text=message.text, entities=message.entities, replaced_at=edited_at
+        )
+        message.edited_at = edited_at
+        message.save(update_fields=["edited_at"])
+    attachment = Attachment.objects.create(
+        message=message,
+        kind=file.kind,
+        position=message.attachments.count(),
+        file_name=storable(file.file_name)[:255],
+        size=file.size,
+        width=file.width,
+        height=file.height,
+        duration=file.duration,
+        file_unique_id=file.file_unique_id,
+        state=file.refused or AttachmentState.PENDING,
+        due_at=None if file.refused else timezone.now(),
+    )
+    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    return attachment
