@@ -174,6 +174,21 @@ def test_a_topic_button_outlived_by_its_topic_does_nothing(phone: Phone, topics:
     assert phone.toasts == [""]
 
 
+@pytest.mark.parametrize("words", ["Гарантия и ремонт", " гарантия и РЕМОНТ ", "Warranty and repair"])
+def test_a_topic_can_be_written_instead_of_pressed(phone: Phone, topics: list[Topic], words: str):
+    phone.write("Сломался")
+    phone.write(words)
+    assert phone.tickets[0].topic == topics[1]
+    assert phone.written == ["Сломался", words]
+
+
+def test_a_topic_written_first_sorts_the_ticket_it_opens(phone: Phone, topics: list[Topic], other_team):
+    Topic.objects.update(team=other_team)
+    phone.write("Гарантия и ремонт")
+    (ticket,) = phone.tickets
+    assert (ticket.topic, ticket.team) == (topics[1], other_team)
+
+
 # Languages.
 
 
