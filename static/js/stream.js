@@ -11,11 +11,13 @@ const { user, session, events, login } = document.body.dataset;
 const QUIET = 40_000; // The server proves that it lives every 15 s.
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
+const GOODBYE = 1_000; // Between the end of a session and the word that a tab has signed out.
 
 const tab = crypto.randomUUID?.() ?? String(Math.random());
 const channel = new BroadcastChannel(`helpdesk ${user} ${session}`);
 let isLeader = false;
 let state; // "on" or "off", once known
+let isLeaving = false;
 let wake = () => {};
 
 const fire = (name, detail) => document.body.dispatchEvent(new CustomEvent(`live:${name}`, { detail }));
@@ -27,6 +29,7 @@ function hear({ name, detail }) {
   } else if (name === "wake") {
     wake();
   } else if (name === "out") {
+    isLeaving = true;
     location.assign(login);
   } else if (!detail?.to || detail.to === tab) {
     if (name === "on" || name === "off") state = name;
@@ -55,7 +58,8 @@ async function lead() {
       // another tab ends even this.
       if (error.status === 401 && !hasExpired) {
         hasExpired = true;
-        tell("expired", { login });
+        await pause(GOODBYE);
+        if (!isLeaving) tell("expired", { login });
       }
     }
     if (state !== "off") tell("off");

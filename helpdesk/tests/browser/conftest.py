@@ -1,5 +1,6 @@
 """The product as people use it: the web server, and where a customer takes part, the sandbox, the bot and the jobs."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -113,15 +114,16 @@ def loop(transactional_db: None, browser: Browser, tmp_path: Path) -> Iterator[L
     with ExitStack() as stack:
         sandbox = stack.enter_context(SandboxServer(tmp_path / "sandbox", port=free_port()))
         telegram = {"TELEGRAM_API_URL": sandbox.base_url, "TELEGRAM_BOT_TOKEN": sandbox.token}
-        for command in ("runbot", "runjobs"):
-            stack.enter_context(process("manage.py", command, **telegram))
+        bot = stack.enter_context(process("manage.py", "runbot", **telegram))
+        stack.enter_context(process("manage.py", "runjobs", **telegram))
         desk = stack.enter_context(serving(browser, **telegram))
-        wait_for_the_bot()
+        wait_for_the_bot(bot)
         yield Loop(desk, sandbox)
 
 
-def wait_for_the_bot() -> None:
+def wait_for_the_bot(bot: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTS_WITHIN
     while not BotStatus.objects.exists():
+        assert bot.poll() is None, "the bot has ended"
         assert time.monotonic() < deadline, "the bot does not ask for updates"
         time.sleep(0.1)

@@ -1,0 +1,186 @@
+// The open ticket: news are put in so that nothing under the reader's hands or eyes moves.
+
+import { byId, counted, morph, once, parsed, part, sheet, words } from "./parts.js";
+import { countUnlookedAt } from "./title.js";
+
+const PEER_WRITES = 60_000; // ms after the last sign of writing
+const AT_BOTTOM = 48; // px
+const MANY = 100; // lines; an answer with so many may have left out more
+
+let heard = []; // ids of messages that must be on the page
+let unread = 0; // others' messages added out of sight
+let isBehind = false; // something could not be fetched
+
+const isAtBottom = () => byId("log").scrollTop > -AT_BOTTOM;
+const lastOf = (name) => Math.max(0, ...[...document.querySelectorAll(`#log-list > [data-${name}]`)].map((line) => Number(line.dataset[name])));
+
+async function ofTicket(work) {
+  const asked = sheet();
+  if (!asked) return;
+  try {
+    await work(asked.dataset.url, () => sheet() === asked);
+  } catch (error) {
+    isBehind = true;
+    if (error.status === 404 && sheet() === asked) showGone();
+    else throw error;
+  }
+}
+
+const showNews = once(() => ofTicket(async (url, isStillOpen) => {
+  let lines;
+  do {
+    // Ids are given before they are committed: a message may come after one with a higher id.
+    heard = heard.filter((id) => !byId(`m${id}`));
+    const after = Math.min(lastOf("message"), ...heard.map((id) => id - 1));
+    heard = [];
+    lines = parsed(await part(`${url}messages/?after=${after}&event=${lastOf("event")}`));
+    if (!isStillOpen()) return;
+  } while (addLines(lines) >= MANY);
+}));
+
+// Returns how many lines were new.
+function addLines(lines) {
+  const list = byId("log-list");
+  const wasAtBottom = isAtBottom();
+  dropKnown(lines);
+  joinAlbums(lines);
+  const theirs = lines.querySelectorAll(":is(.msg:not(.out), .note)").length;
+  const added = [...lines.children];
+  for (const line of added) list.insertBefore(line, placeOf(line, list));
+  added.forEach((line) => htmx.process(line));
+  if (!wasAtBottom) unread += theirs;
+  showJump();
+  countUnlookedAt(theirs);
+  return added.length;
+}
+
+// What this page has already: the answer to one's own reply and the stream both bring it.
+function dropKnown(lines) {
+  for (const line of [...lines.children]) {
+    const known = line.id ? byId(line.id) : line.dataset.day && document.querySelector(`#log-list > [data-day="${line.dataset.day}"]`);
+    // The page opened with such a line, or is being read.
+    if (known || line.matches(".fresh")) line.remove();
+  }
+}
+
+// An album comes picture by picture; its later ones belong into the bubble of the first.
+function joinAlbums(lines) {
+  for (const line of lines.querySelectorAll("[data-album]")) {
+    const first = document.querySelector(`#log-list > [data-album="${CSS.escape(line.dataset.album)}"]`);
+    if (!first) continue;
+    line.remove();
+    showMessage(first.dataset.message);
+  }
+}
+
+function placeOf(line, list) {
+  const id = Number(line.dataset.message);
+  return id ? [...list.children].find((other) => Number(other.dataset.message) > id) ?? null : null;
+}
+
+const showMessage = (id) => once(() => ofTicket(async (url, isStillOpen) => {
+  const html = await part(`${url}message/${id}/`);
+  if (isStillOpen()) await renew(parsed(html).firstElementChild);
+}))();
+
+// After a time of silence: messages this page has may have been sent, changed or filled with their files.
+const showKnown = once(() => ofTicket(async (url, isStillOpen) => {
+  const lines = parsed(await part(`${url}messages/`));
+  if (!isStillOpen()) return;
+  for (const line of lines.querySelectorAll("[data-message]")) await renew(line);
+  isBehind = false;
+}));
+
+async function renew(line) {
+  const shown = byId(line.id)?.closest("li");
+  // A bubble open for editing is under somebody's hands.
+  if (shown && !shown.querySelector("textarea") && !shown.isEqualNode(line)) await morph(shown, line.outerHTML);
+}
+
+const showParts = once(() => ofTicket(async (url, isStillOpen) => {
+  const view = byId("queue").dataset.view;
+  const version = byId("ticket-head").dataset.version;
+  const show = async (name, id) => {
+    const html = await part(`${url}${name}/?v=${version}&view=${view}`);
+    if (html && isStillOpen()) await morph(byId(id), html);
+    return html;
+  };
+  if (await show("head", "ticket-head")) await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
+}));
+
+let peerTimer;
+const showPeer = once(() => ofTicket(async (url, isStillOpen) => {
+  const html = await part(`${url}peer/`);
+  if (!isStillOpen()) return;
+  byId("peer").innerHTML = html.trim();
+  clearTimeout(peerTimer);
+  if (html.trim()) peerTimer = setTimeout(showPeer, PEER_WRITES);
+}));
+
+// The ticket went to people this person is not one of. The text stays: it may be wanted elsewhere.
+function showGone() {
+  sheet().dataset.gone = "";
+  const strip = document.createElement("div");
+  strip.className = "strip warn";
+  strip.append(Object.assign(document.createElement("p"), { textContent: words.gone }));
+  byId("guard").replaceChildren(strip);
+}
+
+function showBack() {
+  delete sheet().dataset.gone;
+  byId("guard").replaceChildren();
+}
+
+function showJump() {
+  const jump = byId("jump");
+  if (!jump) return;
+  jump.hidden = unread === 0;
+  if (unread) jump.querySelector("span").textContent = counted("messages", unread);
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#jump")) byId("log").scrollTo({ top: 0, behavior: "instant" });
+});
+document.addEventListener("scroll", (event) => {
+  if (event.target.id !== "log" || !unread || !isAtBottom()) return;
+  unread = 0;
+  showJump();
+}, true);
+
+// A change of the open ticket, as the stream tells it.
+export function hear({ kind, message }) {
+  if (kind === "gone") {
+    showGone();
+    return;
+  }
+  if ("gone" in sheet().dataset) showBack();
+  if (kind === "peer") {
+    showPeer();
+  } else if (kind === "message-state") {
+    showMessage(message);
+    showParts();
+  } else if (kind !== "read") {
+    if (message) heard.push(message);
+    showNews();
+    showParts();
+    showPeer();
+  }
+}
+
+// Whatever happens to a ticket moves its version on: where that stands still, nothing was missed.
+export async function catchUp() {
+  const version = byId("ticket-head")?.dataset.version;
+  await showParts();
+  if ("gone" in (sheet()?.dataset ?? {})) return;
+  if (!isBehind && byId("ticket-head")?.dataset.version === version) return;
+  await showNews();
+  await showKnown();
+}
+
+// Another ticket has been opened.
+document.body.addEventListener("desk:ticket", () => {
+  unread = 0;
+  heard = [];
+  isBehind = false;
+  catchUp(); // since its page was made
+});

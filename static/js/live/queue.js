@@ -1,0 +1,108 @@
+// The queue: read again when something changed, but never shuffled under a hand.
+
+import { byId, counted, morph, once, parsed, part } from "./parts.js";
+import { showTitle } from "./title.js";
+
+const PAUSE = [500, 2000]; // ms: everybody hears at once, but should not ask at once
+
+let queueTimer;
+let isQueueOld = false;
+let waiting; // the latest queue, kept back while the order is frozen
+let isPointerInside = false;
+
+export function refreshQueueSoon() {
+  if (document.hidden) {
+    isQueueOld = true;
+  } else if (!queueTimer) {
+    const [least, most] = PAUSE;
+    queueTimer = setTimeout(refreshQueue, least + Math.random() * (most - least));
+  }
+}
+
+const fetchQueue = once(async () => {
+  const { url, view, v } = byId("queue").dataset;
+  const html = await part(`${url}?view=${view}&v=${v}`);
+  // Another view may have been chosen meanwhile.
+  if (html && byId("queue").dataset.view === view) await showQueue(parsed(html).getElementById("queue"));
+});
+
+export function refreshQueue() {
+  clearTimeout(queueTimer);
+  queueTimer = undefined;
+  isQueueOld = false;
+  return fetchQueue();
+}
+
+async function showQueue(fresh) {
+  renewToken(fresh.querySelector("[name=csrfmiddlewaretoken]").value);
+  if (isFrozen(fresh)) {
+    await showRowsInPlace(fresh);
+  } else {
+    waiting = undefined;
+    await morph(byId("queue"), fresh.outerHTML);
+  }
+  showQueueNews();
+  showTitle();
+}
+
+// Under a pointer or the keyboard's focus the order stays, and so it does where more than the first page is open.
+function isFrozen(fresh) {
+  const list = byId("queue-list");
+  const isOpenFurther = list.querySelectorAll(".row").length > fresh.querySelectorAll(".row").length && fresh.querySelector("#more-rows");
+  return isPointerInside || list.querySelector(":focus-visible") || isOpenFurther;
+}
+
+async function showRowsInPlace(fresh) {
+  waiting = fresh;
+  for (const row of fresh.querySelectorAll(".row")) {
+    const shown = byId(row.id);
+    if (shown) await morph(shown, row.outerHTML);
+  }
+  await morph(document.querySelector(".queue-head"), fresh.querySelector(".queue-head").outerHTML);
+  byId("queue").dataset.v = fresh.dataset.v;
+}
+
+function showQueueNews() {
+  const button = byId("queue-news");
+  const rows = waiting ? [...waiting.querySelectorAll(".row")].filter((row) => !byId(row.id)) : [];
+  button.hidden = rows.length === 0;
+  if (rows.length) button.querySelector("span").textContent = counted("rows", rows.length);
+}
+
+async function thaw() {
+  if (!waiting) return;
+  const fresh = waiting;
+  waiting = undefined;
+  // A key may have chosen another view meanwhile.
+  if (fresh.dataset.view === byId("queue").dataset.view) await morph(byId("queue"), fresh.outerHTML);
+  showQueueNews();
+}
+
+document.addEventListener("pointerover", (event) => {
+  const isInside = event.pointerType !== "touch" && Boolean(event.target.closest("#queue-list, #queue-news"));
+  const hasLeft = isPointerInside && !isInside;
+  isPointerInside = isInside;
+  if (hasLeft && waiting && !isFrozen(waiting)) thaw();
+});
+document.documentElement.addEventListener("pointerleave", () => {
+  isPointerInside = false;
+  if (waiting && !isFrozen(waiting)) thaw();
+});
+document.addEventListener("focusout", () => setTimeout(() => {
+  if (waiting && !isFrozen(waiting)) thaw();
+}));
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#queue-news")) return;
+  byId("queue-list").scrollTo({ top: 0, behavior: "instant" });
+  thaw();
+});
+
+// Signing in again elsewhere gives forms a new secret; without it this page could only be refused.
+function renewToken(token) {
+  document.querySelectorAll("[name=csrfmiddlewaretoken]").forEach((field) => { field.value = token; });
+  document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRFToken": token }));
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && isQueueOld) refreshQueue();
+});
