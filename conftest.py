@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,10 @@ if test_database_url := os.environ.get("TEST_DATABASE_URL"):
 
 django.setup()
 
+from django.apps import apps  # noqa: E402
 from django.contrib.auth.hashers import PBKDF2PasswordHasher  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402  # models need Django set up
+from django.db.models.signals import post_migrate  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from tickets import operations  # noqa: E402
@@ -91,6 +94,14 @@ def media_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("media")
     with override_settings(MEDIA_ROOT=folder):
         yield folder
+
+
+def restore_first_rows(**_: object) -> None:
+    """Tests that commit end with empty tables, without the rows the first migrations made."""
+    import_module("tickets.migrations.0002_first_rows").make_groups_and_default_team(apps, None)
+
+
+post_migrate.connect(restore_first_rows, sender=apps.get_app_config("tickets"))  # emptying the tables sends it too
 
 
 class QuickHasher(PBKDF2PasswordHasher):

@@ -16,7 +16,7 @@ from botbridge.threads import in_thread
 from tickets.operations.acts import notify
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("short_connections"),
 ]
 

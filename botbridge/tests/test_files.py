@@ -24,7 +24,7 @@ from tickets import operations
 from tickets.models import Attachment, AttachmentState, Message
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("short_connections"),
 ]
 

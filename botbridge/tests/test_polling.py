@@ -23,7 +23,7 @@ from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import TOKEN, Json
 from botbridge.threads import in_thread
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 WITHIN = 20
 

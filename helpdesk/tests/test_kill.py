@@ -27,7 +27,7 @@ from helpdesk.tests.servers import Gate, database_url, free_port, process
 from tickets import operations
 from tickets.models import Customer, Delivery, DeliveryState, Message, Notice, Sender, Ticket, User
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 CHATS = 20
 MESSAGES = 500

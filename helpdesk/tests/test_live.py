@@ -19,7 +19,7 @@ from tickets import operations
 from tickets.models import Change, Team, Ticket, User
 from tickets.operations import acts
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SOON = 3.0
 #: Longer than a change takes to arrive on either database.

@@ -18,7 +18,7 @@ from helpdesk.tests.servers import Gate, database_url, web_server
 from tickets.models import MANAGERS, Change, Team, Ticket, User
 from tickets.operations import acts
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PEOPLE, STREAMS = 50, 300
 

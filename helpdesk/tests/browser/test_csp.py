@@ -22,7 +22,7 @@ from tickets.models import DeliveryState, Message, Ticket, User
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 
 

@@ -15,7 +15,7 @@ from tickets.models import DeliveryState, Message, Team, Ticket, User
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 
 OPEN_PAGE = "html[data-live=on]"

@@ -15,7 +15,7 @@ from tickets.models import User
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.loop,
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 
 PHONE = {"width": 390, "height": 844}

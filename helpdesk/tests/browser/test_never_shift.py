@@ -18,7 +18,7 @@ from tickets.models import Customer, Message, Ticket, User
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 
 WORDS = "Проверьте зарядку и напишите модель ноутбука"
