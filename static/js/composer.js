@@ -155,29 +155,47 @@ function count() {
 
 // ---- draft: on the server, and in the browser until the server has it
 
-let draftTimer;
 let unsaved = false;
-// This page's own: a ticket may be opened again while its draft is on the way to the server.
+// By ticket: a draft is saved, a reply is sent while its writer looks at another one already.
+const timers = new Map();
+// This page's own, kept a little longer than the server takes: a ticket may be opened again, as it was before its draft
+// was saved.
 const drafts = new Map();
+const sending = new Map();
+
+const written = () => ({ text: field().value, note: isNote(), quote: quoteId() });
 
 function keepDraft() {
-  const draft = { text: field().value, note: isNote(), quote: quoteId() };
-  drafts.set(draftKey(), draft);
+  keep(draftKey(), form().dataset.draftUrl, written());
+}
+
+function keep(key, address, draft) {
+  drafts.set(key, draft);
   unsaved = true;
   try {
-    if (draft.text || draft.quote) localStorage.setItem(draftKey(), JSON.stringify(draft));
-    else localStorage.removeItem(draftKey());
+    if (draft.text || draft.quote) localStorage.setItem(key, JSON.stringify(draft));
+    else localStorage.removeItem(key);
     unsaved = false;
   } catch {
     // Storage is full or forbidden: the server alone keeps it.
   }
-  clearTimeout(draftTimer);
-  const address = form().dataset.draftUrl;
-  const key = draftKey();
-  draftTimer = setTimeout(() => saveDraft(address, key, draft), DRAFT_PAUSE);
+  saveLater(key, address, draft, DRAFT_PAUSE);
 }
 
-async function saveDraft(address, key, draft) {
+function saveLater(key, address, draft, pause) {
+  clearTimeout(timers.get(key));
+  timers.set(key, setTimeout(() => saveDraft(key, address, draft), pause));
+}
+
+// What is being sent is no draft any more: saved now, it would come back after it was sent.
+function dropDraft(key) {
+  clearTimeout(timers.get(key));
+  drafts.delete(key);
+  localStorage.removeItem(key);
+  unsaved = false;
+}
+
+async function saveDraft(key, address, draft) {
   const body = new URLSearchParams({ text: draft.text, quote: draft.quote });
   if (draft.note) body.set("is_note", "on");
   const answer = await fetch(address, { method: "POST", body, headers: headers(), keepalive: true }).catch(() => null);
@@ -186,12 +204,12 @@ async function saveDraft(address, key, draft) {
   if (answer?.ok && !answer.redirected) {
     if (localStorage.getItem(key) === JSON.stringify(draft)) localStorage.removeItem(key);
     unsaved = false;
+    setTimeout(() => { if (drafts.get(key) === draft) drafts.delete(key); }, DRAFT_AGAIN);
     if (here) tell(draft.text.trim() ? words.saved : "");
     return;
   }
-  if (!here) return;
-  tell(unsaved ? words.notSaved : words.savedHere);
-  draftTimer = setTimeout(() => { if (key === draftKey()) keepDraft(); }, DRAFT_AGAIN);
+  if (here) tell(unsaved ? words.notSaved : words.savedHere);
+  if (drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
 }
 
 function tell(text) {
@@ -199,16 +217,20 @@ function tell(text) {
   if (saved) saved.textContent = text;
 }
 
+// A copy of this browser's is there only while the server has not got it, so it is the newer one.
 function bringBack() {
-  const kept = JSON.parse(localStorage.getItem(draftKey()) ?? "null") ?? drafts.get(draftKey());
-  if (kept?.text && !field().value.trim()) {
-    field().value = kept.text;
-    for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
-  }
+  const key = draftKey();
+  const draft = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
+  const kept = draft ?? sending.get(key);
+  if (!kept) return;
+  field().value = kept.text;
+  for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
+  if (kept.quote !== quoteId()) showQuote(kept.quote);
+  if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
 }
 
 addEventListener("beforeunload", (event) => {
-  if (unsaved || files().length) event.preventDefault();
+  if (unsaved || sending.size || files().length) event.preventDefault();
 });
 
 document.addEventListener("input", (event) => {
@@ -219,19 +241,24 @@ document.addEventListener("input", (event) => {
 
 // ---- quoting
 
-function quote(link) {
-  const message = link.closest(".msg");
-  const text = message.querySelector(".words")?.firstChild?.textContent || message.querySelector(".fn b, .kind")?.textContent || "";
+function showQuote(message) {
+  const bubble = document.getElementById(`m${message}`)?.closest(".msg");
+  const text = bubble?.querySelector(".words")?.firstChild?.textContent || bubble?.querySelector(".fn b, .kind")?.textContent || "";
   const id = element("input");
   id.type = "hidden";
   id.name = "quote";
-  id.value = link.dataset.quote;
+  id.value = message;
   const remove = element("button", "icon-btn", icon("i-x"));
   remove.type = "button";
   remove.dataset.unquote = "";
   remove.setAttribute("aria-label", words.unquote);
   const shown = element("span", "quote", element("b", "", words.quoting), element("span", "", text));
-  document.getElementById("quoting").replaceChildren(element("div", "quoting", id, shown, remove));
+  const quoted = message ? [element("div", "quoting", id, shown, remove)] : [];
+  document.getElementById("quoting").replaceChildren(...quoted);
+}
+
+function quote(link) {
+  showQuote(link.dataset.quote);
   setMode(false);
   field().focus();
 }
@@ -245,7 +272,7 @@ document.addEventListener("click", (event) => {
     quote(link);
     return;
   }
-  document.getElementById("quoting").replaceChildren();
+  showQuote("");
   keepDraft();
   field().focus();
 });
@@ -265,38 +292,100 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What cannot go stays, and so does all the rest, until its writer has decided.
+document.addEventListener("submit", (event) => {
+  if (event.target !== form() || !files().some(trouble)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  document.body.dispatchEvent(new CustomEvent("desk:say", { detail: words.badFiles }));
+}, true);
+
 const sent = new WeakMap();
 
 document.addEventListener("htmx:before:request", (event) => {
   const { ctx } = event.detail;
-  if (ctx.sourceElement !== form() && ctx.sourceElement.form !== form()) return;
-  sent.set(ctx, { ticket: ticketId(), text: field().value, files: files() });
+  if (!form() || (ctx.sourceElement !== form() && ctx.sourceElement.form !== form())) return;
+  const key = draftKey();
+  if (sending.has(key)) {
+    event.preventDefault();
+    return;
+  }
+  const draft = written();
+  sent.set(ctx, { key, draft, ticket: ticketId(), address: form().dataset.draftUrl, files: files() });
+  sending.set(key, draft);
+  dropDraft(key);
   form().setAttribute("aria-busy", "true");
   tell(words.sending);
 });
 
-document.addEventListener("htmx:after:swap", (event) => {
+// Not every answer is shown: its ticket may have been left.
+document.addEventListener("htmx:finally:request", (event) => {
   const { ctx } = event.detail;
   const what = sent.get(ctx);
-  if (!what || !ctx.response || ctx.response.status >= 400) return;
-  if (waiting.get(what.ticket) === what.files) waiting.delete(what.ticket);
-  if (what.ticket !== ticketId()) return;
-  // Whatever has been typed since stays.
-  if (field().value === what.text) field().value = "";
-  document.getElementById("quoting").replaceChildren();
-  clearTimeout(draftTimer);
-  keepDraft();
-  showFiles();
-  count();
-  document.querySelector(".log").scrollTop = 0;
-  field().focus();
+  if (!what) return;
+  sending.delete(what.key);
+  const here = what.key === draftKey();
+  if (here) {
+    form().removeAttribute("aria-busy");
+    tell("");
+  }
+  const refused = !ctx.response || ctx.response.status >= 400;
+  if (refused && !drafts.has(what.key)) keep(what.key, what.address, what.draft);
+  if (refused) return;
+  leave(what);
+  if (here) clear(what.draft);
 });
 
-document.addEventListener("htmx:finally:request", (event) => {
-  if (!sent.has(event.detail.ctx)) return;
-  form()?.removeAttribute("aria-busy");
-  tell("");
-});
+// A draft that was on its way to the server when the reply left may come there after it.
+function leave({ key, address, ticket, files: gone }) {
+  if (waiting.get(ticket) === gone) waiting.delete(ticket);
+  if (!drafts.has(key)) saveLater(key, address, { text: "", note: false, quote: "" }, DRAFT_PAUSE);
+}
+
+function clear(gone) {
+  clearWords(gone);
+  showFiles();
+  document.querySelector(".log").scrollTop = 0;
+  field().focus();
+}
+
+// Whatever has been typed since stays.
+function clearWords({ text, quote: quoted }) {
+  if (field().value === text) field().value = "";
+  if (quoteId() === quoted) showQuote("");
+  keepDraft();
+  count();
+}
+
+// ---- sent from another tab: the same words must not go a second time
+
+let newest = 0;
+
+const lastMessage = () => Math.max(0, ...[...document.querySelectorAll("#log-list [data-message]")].map((line) => Number(line.dataset.message)));
+
+function wordsOf(line) {
+  const copy = line.querySelector(".words")?.cloneNode(true);
+  copy?.querySelector(".meta")?.remove();
+  return copy?.textContent.trim() ?? "";
+}
+
+const ownName = document.querySelector("#profile .who b").textContent;
+
+// Every note names its author, a reply only where it is a colleague's.
+const isOwn = (line) => (isNote()
+  ? line.querySelector(":scope.note > header b")?.textContent === ownName
+  : line.matches(".msg.out") && !line.querySelector(".by"));
+
+function watchOwn() {
+  newest = lastMessage();
+  new MutationObserver((changes) => {
+    const added = changes.flatMap((change) => [...change.addedNodes]).filter((line) => Number(line.dataset?.message) > newest);
+    newest = lastMessage();
+    const text = field()?.value.trim();
+    if (!text || sending.has(draftKey()) || !added.some((line) => isOwn(line) && wordsOf(line) === text)) return;
+    clearWords(written());
+  }).observe(document.getElementById("log-list"), { childList: true });
+}
 
 // ---- each ticket's own field
 
@@ -306,6 +395,7 @@ function open() {
   showFiles();
   showMode();
   count();
+  watchOwn();
 }
 
 document.body.addEventListener("desk:ticket", open);

@@ -248,3 +248,5 @@ document.addEventListener("click", (event) => {
 
 openLog();
 tellTime();
+document.body.addEventListener("desk:say", ({ detail: text }) => say(text));
+

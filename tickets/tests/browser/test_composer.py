@@ -1,13 +1,15 @@
 """The field a manager writes in: what is typed and attached stays until it is sent, and is sent once."""
 
 import re
+from typing import Literal
+from urllib.parse import unquote_plus
 
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
-from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets.models import Customer, Draft, Message, Sender, Ticket, User
 from tickets.tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -21,6 +23,10 @@ PUT_FILES = """([name, size, type]) => {
     transfer.items.add(file);
     return transfer;
 }"""
+
+HEAR = """ticket => document.body.dispatchEvent(
+    new CustomEvent("live:change", {detail: {ticket, kind: "message"}})
+)"""
 
 
 @pytest.fixture
@@ -65,8 +71,8 @@ def test_two_replies_one_after_the_other_are_two(page):
     assert replies() == ["Первый", "Второй"]
 
 
-def held_back(page: Page):
-    """Requests to reply wait until the returned function lets them go."""
+def held_back(page: Page, ending: Literal["fallback", "abort"] = "fallback"):
+    """Requests to reply wait until the returned function lets them go, or cuts them off."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -76,7 +82,7 @@ def held_back(page: Page):
 
     def let_go() -> int:
         for route in held:
-            route.fallback()
+            getattr(route, ending)()
         return len(held)
 
     return let_go
@@ -219,6 +225,89 @@ def test_what_was_sent_is_no_draft(page, aigerim):
     expect(page.locator(FIELD)).to_have_value("")
     page.wait_for_function("!localStorage.length")
     assert not Draft.objects.exists()
+
+
+@pytest.fixture
+def other(timur: Customer, ticket: Ticket) -> Ticket:
+    return wrote(timur, "Другой вопрос").ticket
+
+
+def go_to(page: Page, ticket: Ticket) -> None:
+    page.click(f"#row-{ticket.pk} > a")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{ticket.pk}")
+
+
+def test_a_reply_that_has_left_does_not_come_back_as_a_draft(open_page, aigerim, ticket, other):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    let_go = held_back(page)
+    saved = []
+    page.on("request", lambda request: saved.append(request.post_data) if "/draft/" in request.url else None)
+    page.fill(FIELD, "Ушло")
+    page.press(FIELD, "Control+Enter")
+    go_to(page, other)
+    with page.expect_response(re.compile(rf"/t/{ticket.pk}/draft/$")):
+        let_go()
+    assert ["Ушло" in unquote_plus(body) for body in saved] == [False]
+    assert replies() == ["Ушло"]
+    go_to(page, ticket)
+    expect(page.locator(FIELD)).to_have_value("")
+
+
+def test_a_reply_that_failed_after_its_ticket_was_left_is_there_again(open_page, aigerim, ticket, other):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    let_go = held_back(page, "abort")
+    page.fill(FIELD, "Не ушло")
+    page.press(FIELD, "Control+Enter")
+    go_to(page, other)
+    expect(page.locator(FIELD)).to_have_value("")
+    let_go()
+    go_to(page, ticket)
+    expect(page.locator(FIELD)).to_have_value("Не ушло")
+
+
+def test_a_reload_before_the_draft_is_saved_keeps_the_newest_words_and_the_quote(page, aigerim, ticket):
+    page.fill(FIELD, "Старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.hover(f"#m{ticket.opened_by_id}")
+    page.click(f"#m{ticket.opened_by_id} [data-quote]")
+    page.fill(FIELD, "Старое и новое")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("Старое и новое")
+    expect(page.locator("#quoting")).to_contain_text("Не включается ноутбук")
+    page.unroute(re.compile(r"/draft/$"))
+    page.reload()
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "Старое и новое"
+
+
+def test_what_another_tab_has_sent_is_not_sent_again_from_this_one(page, aigerim, ticket, answer):
+    page.fill(FIELD, "Одно и то же")
+    answer(ticket, aigerim, "Одно и то же")
+    page.evaluate(HEAR, ticket.pk)
+    expect(page.locator("#log-list")).to_contain_text("Одно и то же")
+    expect(page.locator(FIELD)).to_have_value("")
+
+
+def test_a_colleagues_same_words_leave_ones_own(page, aigerim, bolat, saule, ticket, answer):
+    page.fill(FIELD, "Одно и то же")
+    answer(ticket, saule, "Одно и то же")
+    page.evaluate(HEAR, ticket.pk)
+    expect(page.locator("#log-list")).to_contain_text("Одно и то же")
+    expect(page.locator(FIELD)).to_have_value("Одно и то же")
+
+
+def test_nothing_leaves_while_a_file_cannot_go(page):
+    attach(page, ("пусто.txt", 0), ("акт.pdf", 10))
+    page.fill(FIELD, "Смотрите вложение")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Уберите файлы, отмеченные красным")
+    expect(page.locator("#attached .chip")).to_have_count(2)
+    assert replies() == []
+    page.get_by_role("button", name="Убрать файл пусто.txt").click()
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator("#log-list .msg.out")).to_contain_text("акт.pdf")
+    expect(page.locator("#attached .chip")).to_have_count(0)
 
 
 def test_another_ticket_has_its_own_words_and_files(open_page, aigerim, ticket, timur, answer):
