@@ -98,7 +98,8 @@ new MutationObserver((changes) => {
 // ---- what has been seen: the last message that stood before somebody's eyes
 
 const log = () => document.getElementById("log-list");
-const lastOf = (name) => Number([...(log()?.querySelectorAll(`[data-${name}]`) ?? [])].at(-1)?.dataset[name] ?? 0);
+// The greatest, not the lowest on the page: an album stands at its first part and counts by its last.
+const lastOf = (name) => Math.max(0, ...[...(log()?.querySelectorAll(`[data-${name}]`) ?? [])].map((line) => Number(line.dataset[name])));
 
 let seen = 0;
 let told = 0;
@@ -128,7 +129,11 @@ function openLog() {
   const list = log();
   if (!list) return;
   watch(list);
-  new MutationObserver(() => watch(list)).observe(list, { childList: true });
+  new MutationObserver((changes) => {
+    // An album that has grown before somebody's eyes is looked at anew.
+    for (const { type, target } of changes) if (type === "attributes") eyes.unobserve(target);
+    watch(list);
+  }).observe(list, { childList: true, subtree: true, attributeFilter: ["data-message"] });
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden && log()) { eyes.disconnect(); watch(log()); } });
@@ -180,10 +185,13 @@ document.addEventListener("htmx:before:swap", (event) => {
     const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
     if (target?.id !== "log-list") continue;
     for (const line of [...task.fragment.querySelectorAll("li[id]")]) {
-      if (document.getElementById(line.id)) line.remove();
+      if (document.getElementById(line.id) || isInAlbum(line)) line.remove();
     }
   }
 });
+
+// Later parts of an album stand in the bubble of the first, which the same answer shows anew.
+const isInAlbum = ({ dataset: { album } }) => album && log().querySelector(`[data-album="${CSS.escape(album)}"]`);
 
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name === "AbortError" && event.detail.ctx?.request.signal.reason !== "timeout") return;

@@ -1,13 +1,14 @@
 """A ticket's conversation as the lines its page shows: days, bubbles, notes, the bot's sentences and history.
 
-Order is the message's id. A line of history stands after the message it followed; an album is one bubble.
+Order is the message's id. A line of history stands after the message it followed; an album is one bubble at the place
+of its first message, whatever came between its parts.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import groupby
+from itertools import zip_longest
 from typing import Any
 
 from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery
@@ -42,6 +43,7 @@ from tickets.pages import wording
 from tickets.rendering import render_note, render_text
 
 PAGE = 50
+ALBUM_SPREAD = 20  # messages among which an album's parts are looked for: it has ten at most (Bot API, sendMediaGroup)
 EVENTS_PER_PAGE = 200
 GROUP_WITHIN = timedelta(minutes=10)
 
@@ -333,6 +335,9 @@ def mark_of(delivery: Delivery) -> Mark | None:
     return Mark("i-alert", label, pending=True)
 
 
+# What the messages of one album share: sender, Telegram's id of the group, or the message's own outside albums.
+Album = tuple[str, str, int]
+
 Line = Day | Fresh | HistoryLine | Bubble
 
 
@@ -344,6 +349,8 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     last_event_id: int = 0
     older_than: int | None = None
+    # Those lines that are later parts of an album whose bubble stands higher up.
+    joining: list[Bubble] = field(default_factory=list)
 
     @property
     def last_message_id(self) -> int:
@@ -372,34 +379,62 @@ class Reading:
         messages = messages_of(self.ticket)
         if before is not None:
             messages = messages.filter(pk__lt=before)
-        newest_first = list(messages.order_by("-pk")[: PAGE + 1])
-        has_older = len(newest_first) > PAGE
-        found = newest_first[::-1]
-        previous = found.pop(0) if has_older else None
+        newest_first = list(messages.order_by("-pk")[: PAGE + ALBUM_SPREAD + 1])
+        length = _page_length(newest_first[: PAGE + ALBUM_SPREAD])
+        has_older = len(newest_first) > length
+        found = newest_first[:length][::-1]
         events = self._events(found, before=before, from_start=not has_older)
-        older_than = found[0].pk if has_older else None
-        return self._conversation(found, events, previous=previous, older_than=older_than, opens_page=True)
+        lines = self._lines(_albums(found), events)
+        return Conversation(lines, found, _last_of(events), older_than=found[0].pk if has_older else None)
 
     def after(self, message_id: int, event_id: int | None = None) -> Conversation:
-        """What came after a message and, where the page names its last line of history, after that line."""
-        found = list(messages_of(self.ticket).filter(pk__gte=message_id).order_by("pk")[: PAGE * 4])
-        previous = found.pop(0) if found and found[0].pk == message_id else None
+        """What came after a message and, where the page names its last line of history, after that line.
+
+        Later parts of an album the page has begun come first, as a bubble of their own that joins the first one's.
+        """
+        found = list(messages_of(self.ticket).filter(pk__gt=message_id).order_by("pk")[: PAGE * 4])
         newer = Q(after_message__gt=message_id)
         if event_id is not None:
             newer |= Q(after_message=message_id, pk__gt=event_id) | Q(after_message__isnull=True, pk__gt=event_id)
         events = list(events_of(self.ticket).filter(newer)[:EVENTS_PER_PAGE])
-        return self._conversation(found, events, previous=previous)
+        begun = self._begun_albums(found, message_id)
+        new = [album for album in _albums(found) if _album_of(album[0]) not in begun]
+        joining = [self._bubble(album, None) for album in _albums(found) if _album_of(album[0]) in begun]
+        lines = self._lines(new, events, previous=self._standing_before(message_id + 1))
+        return Conversation([*joining, *lines], found, _last_of(events), joining=joining)
+
+    def _begun_albums(self, found: Sequence[Message], message_id: int) -> set[Album]:
+        """The albums of `found` whose first part is no newer than `message_id`."""
+        groups = {message.media_group_id for message in found if message.media_group_id}
+        if not groups:
+            return set()
+        earlier = self.ticket.messages.filter(media_group_id__in=groups, pk__lte=message_id)
+        return {_album_of(message) for message in earlier}
 
     def bubble(self, message_id: int) -> Bubble | None:
         """One message's bubble, whole albums included; None where the ticket has no such message."""
         message = messages_of(self.ticket).filter(pk=message_id).first()
         if message is None:
             return None
-        around = [message]
+        album = [message]
         if message.media_group_id:
-            around = list(messages_of(self.ticket).filter(media_group_id=message.media_group_id).order_by("pk"))
-        previous = messages_of(self.ticket).filter(pk__lt=around[0].pk).order_by("-pk").first()
-        return self._bubble(around, previous)
+            same = messages_of(self.ticket).filter(media_group_id=message.media_group_id, sender=message.sender)
+            album = list(same.order_by("pk"))
+        previous = self._standing_before(album[0].pk)
+        return self._bubble(album, None if self._is_parted(previous, album[0]) else previous)
+
+    def _is_parted(self, previous: Message | None, message: Message) -> bool:
+        """Whether a line of history or a day's heading stands between two bubbles."""
+        if previous is None or _day(previous) != _day(message):
+            return True
+        between = Q(after_message__gte=previous.pk, after_message__lt=message.pk)
+        return self.ticket.events.filter(between, kind__in=SHOWN_EVENTS).exists()
+
+    def _standing_before(self, message_id: int) -> Message | None:
+        """The first message of the last bubble that begins before `message_id`."""
+        newest_first = self.ticket.messages.filter(pk__lt=message_id).order_by("-pk")[:ALBUM_SPREAD]
+        albums = _albums(list(newest_first)[::-1])
+        return albums[-1][0] if albums else None
 
     def _events(self, found: Sequence[Message], *, before: int | None, from_start: bool) -> list[Event]:
         events = events_of(self.ticket)
@@ -409,41 +444,30 @@ class Reading:
             events = events.filter(after_message__gte=found[0].pk)
         return list(events.order_by("-pk")[:EVENTS_PER_PAGE])[::-1]
 
-    def _conversation(
-        self,
-        found: list[Message],
-        events: list[Event],
-        *,
-        previous: Message | None,
-        older_than: int | None = None,
-        opens_page: bool = False,
-    ) -> Conversation:
-        lines = list(self._lines(found, events, previous, heading_first=opens_page))
-        last_event_id = max((event.pk for event in events), default=0)
-        return Conversation(lines, found, last_event_id, older_than)
-
     def _lines(
-        self, found: Sequence[Message], events: Sequence[Event], previous: Message | None, *, heading_first: bool
-    ) -> Iterable[Line]:
+        self, albums: Sequence[list[Message]], events: Sequence[Event], previous: Message | None = None
+    ) -> list[Line]:
+        """The lines these albums and events make; without `previous` a page begins, and so does a day."""
         waiting = list(events)
-        ids = [message.pk for message in found]
-        yield from (self._history(event) for event in _taken(waiting, until=ids[0] - 1 if ids else None))
-        fresh_from = self._fresh_from(found)
-        day = None if heading_first or previous is None else _day(previous)
-        for album in _albums(found):
+        before = _taken(waiting, until=albums[0][0].pk - 1) if albums else []
+        lines: list[Line] = [self._history(event) for event in before]
+        fresh_from = self._fresh_from(albums)
+        day = None if previous is None else _day(previous)
+        previous = None if before else previous
+        for album, following in zip_longest(albums, albums[1:]):
             if _day(album[0]) != day:
                 day = _day(album[0])
-                yield Day(wording.day_heading(day, self.now), day.isoformat())
+                lines.append(Day(wording.day_heading(day, self.now), day.isoformat()))
                 previous = None
-            yield from (self._history(event) for event in _taken(waiting, opened_by=album[0].pk))
-            if album[0].pk == fresh_from:
-                yield Fresh()
+            lines += (self._history(event) for event in _taken(waiting, opened_by=album[0].pk))
+            if album is fresh_from:
+                lines.append(Fresh())
                 previous = None
-            yield self._bubble(album, previous)
-            followed = [self._history(event) for event in _taken(waiting, until=album[-1].pk)]
-            yield from followed
-            previous = None if followed else album[-1]
-        yield from (self._history(event) for event in waiting)
+            lines.append(self._bubble(album, previous))
+            followed = _taken(waiting, until=following[0].pk - 1) if following else []
+            lines += (self._history(event) for event in followed)
+            previous = None if followed else album[0]
+        return [*lines, *(self._history(event) for event in waiting)]
 
     def _bubble(self, album: list[Message], previous: Message | None) -> Bubble:
         message = album[0]
@@ -458,16 +482,15 @@ class Reading:
             editing=message.pk == self.editing_id,
         )
 
-    def _fresh_from(self, found: Sequence[Message]) -> int | None:
-        """The first message of others this person has not seen, if anything before it has been."""
+    def _fresh_from(self, albums: Iterable[list[Message]]) -> list[Message] | None:
+        """The first bubble with something of others this person has not seen, if anything before it has been."""
         if self.seen_id is None:
             return None
-        unseen = (
-            message.pk
-            for message in found
-            if message.pk > self.seen_id and message.sender != Sender.SYSTEM and message.author_id != self.reader.pk
-        )
-        return next(unseen, None)
+        return next((album for album in albums if any(self._is_unseen(message) for message in album)), None)
+
+    def _is_unseen(self, message: Message) -> bool:
+        is_new = message.pk > (self.seen_id or 0)
+        return is_new and message.sender != Sender.SYSTEM and message.author_id != self.reader.pk
 
     def _history(self, event: Event) -> HistoryLine:
         text, subject = _in_words(event, self.now)
@@ -547,10 +570,29 @@ def _day(message: Message) -> Any:
     return timezone.localtime(message.sent_at).date()
 
 
-def _albums(messages: Sequence[Message]) -> Iterable[list[Message]]:
-    """The messages one by one, those of one album together."""
-    for _key, album in groupby(messages, key=lambda message: message.media_group_id or message.pk):
-        yield list(album)
+def _album_of(message: Message) -> Album:
+    return message.sender, message.media_group_id, 0 if message.media_group_id else message.pk
+
+
+def _albums(messages: Sequence[Message]) -> list[list[Message]]:
+    """The messages one by one, those of one album together at the place of the first."""
+    albums: dict[Album, list[Message]] = {}
+    for message in messages:
+        albums.setdefault(_album_of(message), []).append(message)
+    return list(albums.values())
+
+
+def _page_length(newest_first: Sequence[Message]) -> int:
+    """How many of these messages make a page: `PAGE` of them, and more where it would begin amidst an album."""
+    length = min(PAGE, len(newest_first))
+    places = {_album_of(message): place for place, message in enumerate(newest_first, start=1)}
+    while (whole := max((places[_album_of(message)] for message in newest_first[:length]), default=0)) > length:
+        length = whole
+    return length
+
+
+def _last_of(events: Sequence[Event]) -> int:
+    return max((event.pk for event in events), default=0)
 
 
 def _continues(previous: Message, message: Message) -> bool:

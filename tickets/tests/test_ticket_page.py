@@ -109,6 +109,98 @@ def test_an_album_is_one_bubble_whose_every_message_can_be_found(desk, aigerim, 
     assert f'data-message="{photos[-1].pk}"' in text
 
 
+def photo(ticket):
+    return received(
+        ticket, content_type="photo", media_group_id="a1", files=[IncomingFile(kind="photo", file_name="снимок")]
+    )
+
+
+@pytest.fixture
+def interleaved(ticket, aigerim, answer):
+    """An album whose parts the bot's receipt, the customer's words and a reply came between, and these messages."""
+    first = photo(ticket)
+    receipt = operations.say(customer=ticket.customer, notice=Notice.RECEIPT, text="Обращение принято", ticket=ticket)
+    second = photo(ticket)
+    words = received(ticket, text="Это коробка")
+    operations.add_tag(ticket_id=ticket.pk, actor=aigerim, name="замена")
+    reply = answer(ticket, aigerim, "Вижу")
+    return [first, receipt, second, words, reply, photo(ticket)]
+
+
+def test_an_album_stays_one_bubble_whatever_came_between_its_parts(desk, aigerim, ticket, interleaved):
+    first, receipt, second, words, reply, third = interleaved
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert text.count("data-album=") == 1
+    assert bubbles(text + 'id="reply"') == [ticket.opened_by_id, first.pk, receipt.pk, words.pk, reply.pk]
+    places = [text.index(f'id="m{message.pk}"') for message in (first, second, third, receipt, words)]
+    assert places == sorted(places)
+    assert text.count("снимок") == 3
+    assert text.index("Это коробка") < text.index("замена") < text.index("Вижу")
+
+
+def test_any_part_of_an_album_is_its_whole_bubble(desk, htmx, aigerim, ticket, interleaved):
+    first, _receipt, second, _words, _reply, third = interleaved
+    client = htmx(aigerim)
+    texts = {client.get(reverse("tickets:message", args=[ticket.pk, part.pk])).text for part in (first, second, third)}
+    (text,) = texts
+    assert f'id="m{first.pk}" data-message="{third.pk}"' in text
+    assert text.count("снимок") == 3
+    assert text.strip() in desk(aigerim).get(page(ticket)).text
+
+
+def test_later_parts_of_an_album_come_to_an_open_page_alone_and_marked_as_its(htmx, aigerim, ticket, interleaved):
+    first, receipt, second, words, reply, third = interleaved
+    client, address = htmx(aigerim), reverse("tickets:messages", args=[ticket.pk])
+    text = client.get(address, {"after": receipt.pk}).text
+    assert f'id="m{second.pk}" data-message="{third.pk}" data-album="a1"' in text
+    assert f'id="m{first.pk}"' not in text
+    assert text.count("снимок") == 2
+    assert bubbles('id="log-list"' + text + 'id="reply"') == [second.pk, words.pk, reply.pk]
+    everything = client.get(address, {"after": ticket.opened_by_id}).text
+    assert everything.count("data-album=") == 1
+    assert everything.count("снимок") == 3
+    assert client.get(address, {"after": third.pk, "event": ticket.events.last().pk}).status_code == 204
+
+
+@pytest.mark.parametrize(("name", "status"), [("priority", 200), ("resolve", 409)])
+def test_the_answer_to_an_act_shows_a_grown_album_anew(htmx, aigerim, ticket, interleaved, name, status):
+    first, receipt, *_rest, third = interleaved
+    seen = third.pk if status == 200 else receipt.pk
+    values = {"seen": seen, "after": receipt.pk, "event": ticket.events.last().pk, "priority": "4"}
+    answer = htmx(aigerim).post(reverse(f"tickets:{name}", args=[ticket.pk]), values)
+    assert answer.status_code == status
+    partial = rf'<hx-partial hx-target="#m{first.pk}" hx-swap="outerHTML">(.*?)</hx-partial>'
+    renewed = re.search(partial, answer.text, re.DOTALL)
+    assert renewed is not None
+    assert renewed[1].count("снимок") == 3
+
+
+def test_albums_of_two_senders_are_two(desk, aigerim, ticket, answer):
+    first, reply = photo(ticket), answer(ticket, aigerim, "Вижу")
+    Message.objects.filter(pk=reply.pk).update(media_group_id=first.media_group_id)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert bubbles(text + 'id="reply"') == [ticket.opened_by_id, first.pk, reply.pk]
+
+
+def test_no_page_begins_amidst_an_album(desk, aigerim, ticket):
+    before = [received(ticket, text=f"Раньше {number}") for number in range(3)]
+    album = [photo(ticket), received(ticket, text="Это коробка"), photo(ticket)]
+    after = [received(ticket, text=f"Потом {number}") for number in range(PAGE - 1)]
+    client = desk(aigerim)
+    latest = client.get(page(ticket))
+    older = client.get(page(ticket, before=latest.context["page"].conversation.older_than))
+    assert bubbles(latest.text) == [message.pk for message in (*album[:2], *after)]
+    assert bubbles(older.text) == [ticket.opened_by_id, *(message.pk for message in before)]
+
+
+def test_a_new_part_of_an_album_already_read_is_told_as_new(desk, aigerim, ticket):
+    first = photo(ticket)
+    operations.mark_seen(ticket_id=ticket.pk, user=aigerim, message_id=first.pk)
+    photo(ticket)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert text.index("Не включается") < text.index("Новые сообщения") < text.index(f'id="m{first.pk}"')
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("sticker", "Стикер"), ("location", "Геопозиция"), ("poll", "Опрос"), ("giveaway", "giveaway")],

@@ -17,7 +17,6 @@ from django_htmx.middleware import HtmxDetails
 
 from tickets.models import Ticket, User, View
 from tickets.operations import AnotherText, Invalid, NotVisible, Refused
-from tickets.pages.conversation import Conversation
 from tickets.pages.queue import read_queue, read_row
 from tickets.pages.ticket import TicketPage, ticket_for_page
 
@@ -113,7 +112,7 @@ def changed(
         context = {
             "page": page,
             "view": view_of(request),
-            "new": new_lines(request, page),
+            **new_lines(request, page),
             "bubble": page.reading.bubble(message_id) if message_id is not None else None,
             "row": read_row(request.user, ticket.pk, current_id=ticket.pk),
             "toast": toast,
@@ -123,12 +122,16 @@ def changed(
         return render(request, "tickets/_changed.html", context)
 
 
-def new_lines(request: DeskRequest, page: TicketPage) -> Conversation | None:
-    """The lines of the conversation the browser has not yet: it says where its own end."""
+def new_lines(request: DeskRequest, page: TicketPage) -> dict[str, Any]:
+    """The lines of the conversation the browser has not yet, `new`, and the albums on its page these add to, `grown`.
+
+    It says itself where its own end.
+    """
     after, event = request.POST.get("after", ""), request.POST.get("event", "")
     if not after.isdecimal():
-        return None
-    return page.reading.after(int(after), int(event) if event.isdecimal() else None)
+        return {}
+    new = page.reading.after(int(after), int(event) if event.isdecimal() else None)
+    return {"new": new, "grown": [page.reading.bubble(part.message.pk) for part in new.joining]}
 
 
 def gone_to_queue(request: DeskRequest) -> HttpResponse:
@@ -148,7 +151,7 @@ def refused(request: DeskRequest, ticket: Ticket, refusal: Refused) -> HttpRespo
         context = {
             "page": page,
             "refusal": refusal,
-            "new": new_lines(request, page),
+            **new_lines(request, page),
             "fresh_client_id": isinstance(refusal, AnotherText),
         }
         answer = render(request, "tickets/_refused.html", context, status=refusal.status)
