@@ -117,11 +117,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Quote:
-    """The message a bubble answers."""
+    """The message a bubble answers; without an id it is one this ticket does not hold, known by its words alone."""
 
-    message_id: int
-    name: str
     text: str
+    name: str = ""
+    message_id: int | None = None
 
 
 @dataclass
@@ -306,8 +306,8 @@ class Bubble:
     def quote(self) -> Quote | None:
         quoted = self.message.quote
         if quoted is None:
-            return None
-        return Quote(quoted.pk, self._name_of(quoted), self.message.quote_text or quoted.preview)
+            return Quote(self.message.quote_text) if self.message.quote_text else None
+        return Quote(self.message.quote_text or quoted.preview, self._name_of(quoted), quoted.pk)
 
     def _name_of(self, message: Message) -> str:
         match message.sender:

@@ -201,6 +201,13 @@ def test_a_new_part_of_an_album_already_read_is_told_as_new(desk, aigerim, ticke
     assert text.index("Не включается") < text.index("Новые сообщения") < text.index(f'id="m{first.pk}"')
 
 
+def test_words_quoted_from_elsewhere_are_shown_without_a_link(desk, aigerim, ticket):
+    received(ticket, text="Вот это", quote_text="Доставим <завтра>")
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert re.search(r'<div class="quote">.*?Доставим &lt;завтра&gt;', text)
+    assert 'class="quote" href' not in text
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("sticker", "Стикер"), ("location", "Геопозиция"), ("poll", "Опрос"), ("giveaway", "giveaway")],
