@@ -186,6 +186,28 @@ def test_solving_with_the_reply_can_be_undone_from_the_toast(htmx, aigerim, tick
     assert reverse("tickets:undo", args=[ticket.pk]) in answer.text
 
 
+def test_a_repeat_says_what_is_true_now(htmx, aigerim, ticket):
+    client, values = htmx(aigerim), words(ticket, then="resolve")
+    assert "решено" in client.post(address(ticket), values).text
+    operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)
+    repeated = client.post(address(ticket), values)
+    assert repeated.status_code == 200
+    assert len(replies(ticket)) == 1
+    assert "решено" not in repeated.text
+    assert reverse("tickets:undo", args=[ticket.pk]) not in repeated.text
+
+
+def test_what_can_no_longer_be_undone_is_not_offered(htmx, aigerim, ticket):
+    client, values = htmx(aigerim), words(ticket, then="resolve")
+    client.post(address(ticket), values)
+    ticket.refresh_from_db()
+    ticket.resolved_at -= operations.UNDO_WINDOW
+    ticket.save()
+    repeated = client.post(address(ticket), values).text
+    assert "решено" in repeated
+    assert reverse("tickets:undo", args=[ticket.pk]) not in repeated
+
+
 def test_what_was_sent_is_no_draft_any_more_and_is_read(desk, aigerim, ticket):
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте")
     desk(aigerim).post(address(ticket), words(ticket))

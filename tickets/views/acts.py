@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from tickets import operations
 from tickets.forms import AssignForm, DraftForm, PriorityForm, SeenForm, SnoozeForm, TagForm, TopicForm, WriteForm
-from tickets.models import Ticket
+from tickets.models import Status, Ticket
 from tickets.operations import Then
 from tickets.pages.ticket import TicketPage
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid
@@ -20,8 +20,10 @@ def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     if request.POST.get("kind") == "note":
         return _note(request, ticket)
     form = _write_form(request, ticket)
-    operations.reply(ticket_id=ticket.pk, actor=request.user, **form.reply_values)
-    solved = form.reply_values["then"] == Then.RESOLVE
+    written = operations.reply(ticket_id=ticket.pk, actor=request.user, **form.reply_values)
+    # A repeated submit does nothing anew, whatever it asks for: what it did the first time stands in the ticket.
+    is_solved = written.ticket is not None and written.ticket.status == Status.RESOLVED
+    solved = is_solved and form.reply_values["then"] == Then.RESOLVE
     return _written(request, ticket, form, toast=_solved(ticket) if solved else "", undo=solved)
 
 

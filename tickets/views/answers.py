@@ -97,8 +97,8 @@ def changed(
 ) -> HttpResponse:
     """What an act changed: fragments for htmx, the page again otherwise.
 
-    With `undo` the toast offers to take it back; with `written` the composer gets the id of its next message;
-    `message_id` names the bubble to show anew.
+    With `undo` the toast offers to take it back while that is possible; with `written` the composer gets the id of its
+    next message; `message_id` names the bubble to show anew.
     """
     fresh = ticket_for_page(request.user, ticket.pk)
     if toast and (fresh is None or not request.htmx):
@@ -116,7 +116,7 @@ def changed(
             "bubble": page.reading.bubble(message_id) if message_id is not None else None,
             "row": read_row(request.user, ticket.pk, current_id=ticket.pk),
             "toast": toast,
-            "undo": undo,
+            "undo": undo and page.can_undo,
             "written": written,
         }
         return render(request, "tickets/_changed.html", context)
