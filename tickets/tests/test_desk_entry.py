@@ -1,9 +1,14 @@
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from conftest import PASSWORD
-from tickets.models import Presence, Theme
+from tickets.models import Presence, Theme, User
 
 LOGIN = reverse("tickets:login")
 PROFILE = reverse("tickets:profile")
@@ -103,6 +108,37 @@ def test_presence_and_keys_are_chosen(desk, aigerim):
     assert aigerim.presence == Presence.AWAY
     assert aigerim.keys is False
     assert 'data-keys="off"' in client.get(reverse("tickets:queue")).text
+
+
+def test_every_page_and_act_says_that_its_reader_is_here(desk, aigerim, ticket):
+    client, long_ago = desk(aigerim), timezone.now() - timedelta(minutes=30)
+    for visit in (
+        lambda: client.get(reverse("tickets:queue")),
+        lambda: client.post(reverse("tickets:draft", args=[ticket.pk]), {"text": "Начало"}),
+    ):
+        User.objects.filter(pk=aigerim.pk).update(seen_at=long_ago, presence=Presence.ONLINE)
+        visit()
+        aigerim.refresh_from_db()
+        assert aigerim.is_around(timezone.now())
+
+
+def test_a_page_says_it_once_a_minute_and_costs_no_query_in_between(desk, aigerim):
+    client, queue = desk(aigerim), reverse("tickets:queue")
+    client.get(queue)
+    aigerim.refresh_from_db()
+    first = aigerim.seen_at
+    with CaptureQueriesContext(connection) as asked:
+        client.get(queue)
+    assert not any(query["sql"].startswith("UPDATE") for query in asked)
+    aigerim.refresh_from_db()
+    assert aigerim.seen_at == first
+
+
+def test_a_page_calls_nobody_back_to_work(desk, aigerim):
+    User.objects.filter(pk=aigerim.pk).update(presence=Presence.AWAY)
+    desk(aigerim).get(reverse("tickets:queue"))
+    aigerim.refresh_from_db()
+    assert aigerim.presence == Presence.AWAY
 
 
 def test_one_choice_leaves_the_others(desk, aigerim):
