@@ -166,7 +166,7 @@ document.addEventListener("htmx:config:request", (event) => {
   if (ctx.request.method !== "POST" || !log()) return;
   const { body } = ctx.request;
   // What the page shows may be newer than the forms it came with.
-  if (seen) body.set("seen", seen);
+  body.set("seen", seen || document.querySelector("#acts [name=seen]").value);
   body.set("after", lastOf("message"));
   body.set("event", lastOf("event"));
 });

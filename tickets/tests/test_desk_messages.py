@@ -13,6 +13,11 @@ def address(ticket, message, name: str) -> str:
 
 
 @pytest.fixture
+def seen(ticket, **values):
+    """What a form of a page opened just now sends."""
+    return {"seen": ticket.messages.order_by("-pk").first().pk, **values}
+
+
 def reply(ticket, aigerim, answer):
     return answer(ticket, aigerim, "Курьер будет до 18:00")
 
@@ -75,7 +80,7 @@ def test_edit_opens_in_place_and_sends_the_new_words(desk, htmx, aigerim, ticket
     page = reverse("tickets:ticket", args=[ticket.pk])
     assert form in desk(aigerim).get(page, {"edit": reply.pk}).text
     assert form in htmx(aigerim).get(address(ticket, reply, "message"), {"edit": ""}).text
-    answer = desk(aigerim).post(form, {"text": "Курьер будет до 19:00"})
+    answer = desk(aigerim).post(form, seen(ticket, text="Курьер будет до 19:00"))
     assert answer.url == f"{page}#m{reply.pk}"
     reply.refresh_from_db()
     assert reply.text == "Курьер будет до 19:00"
@@ -83,26 +88,26 @@ def test_edit_opens_in_place_and_sends_the_new_words(desk, htmx, aigerim, ticket
 
 def test_what_has_left_cannot_be_edited(desk, aigerim, ticket, reply):
     settle(reply, DeliveryState.SENT)
-    answer = desk(aigerim).post(address(ticket, reply, "edit"), {"text": "Иначе"})
+    answer = desk(aigerim).post(address(ticket, reply, "edit"), seen(ticket, text="Иначе"))
     assert answer.status_code == 409
     assert "уже ушло в Telegram" in answer.text
 
 
 def test_withdraw(desk, aigerim, ticket, reply):
-    desk(aigerim).post(address(ticket, reply, "withdraw"))
+    desk(aigerim).post(address(ticket, reply, "withdraw"), seen(ticket))
     assert state_of(reply) == DeliveryState.CANCELLED
     assert "Отозвано" in desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
 
 
 def test_release(desk, aigerim, ticket, reply):
     settle(reply, DeliveryState.HELD, Reason.STALE)
-    desk(aigerim).post(address(ticket, reply, "release"))
+    desk(aigerim).post(address(ticket, reply, "release"), seen(ticket))
     assert state_of(reply) == DeliveryState.QUEUED
 
 
 def test_arrived_settles_the_question_without_a_tick_of_telegrams(desk, aigerim, ticket, reply):
     settle(reply, DeliveryState.UNKNOWN)
-    desk(aigerim).post(address(ticket, reply, "arrived"))
+    desk(aigerim).post(address(ticket, reply, "arrived"), seen(ticket))
     text = bubble_of(desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text, reply)
     assert "отмечено дошедшим" in text
     assert "#i-tick" not in text
@@ -112,7 +117,7 @@ def test_arrived_settles_the_question_without_a_tick_of_telegrams(desk, aigerim,
 def test_resend_makes_a_marked_message_at_the_end(htmx, aigerim, ticket, reply):
     settle(reply, DeliveryState.UNKNOWN)
     wrote(ticket.customer, "Ау", ticket=ticket)
-    values = {"after": ticket.messages.order_by("-pk").first().pk}
+    values = seen(ticket, after=ticket.messages.order_by("-pk").first().pk)
     answer = htmx(aigerim).post(address(ticket, reply, "resend"), values)
     assert "отправлено ещё раз" in answer.text
     assert ticket.messages.order_by("-pk").first().resend_of_id == reply.pk
@@ -122,8 +127,8 @@ def test_resend_makes_a_marked_message_at_the_end(htmx, aigerim, ticket, reply):
 def test_only_the_responsible_decides(desk, dana, bolat, aigerim, ticket, reply, name):
     settle(reply, DeliveryState.UNKNOWN)
     target = address(ticket, reply, name)
-    assert desk(dana).post(target, {"text": "x"}).status_code == 404
-    assert desk(bolat).post(target, {"text": "x"}).status_code == 403
+    assert desk(dana).post(target, seen(ticket, text="x")).status_code == 404
+    assert desk(bolat).post(target, seen(ticket, text="x")).status_code == 403
     assert desk(aigerim).get(target).status_code == 405
 
 
@@ -131,7 +136,22 @@ def test_only_the_responsible_decides(desk, dana, bolat, aigerim, ticket, reply,
 def test_a_message_of_another_ticket_is_not_here(desk, aigerim, timur, ticket, answer, name):
     other = wrote(timur, "Другой вопрос").ticket
     elsewhere = answer(other, aigerim)
-    assert desk(aigerim).post(address(ticket, elsewhere, name), {"text": "x"}).status_code == 404
+    assert desk(aigerim).post(address(ticket, elsewhere, name), seen(ticket, text="x")).status_code == 404
+@pytest.mark.parametrize("name", DECISIONS)
+def test_nothing_is_decided_over_unseen_messages(desk, htmx, aigerim, ticket, reply, name):
+    settle(reply, DeliveryState.UNKNOWN)
+    values = seen(ticket, text="Иначе", after=ticket.last_message_id)
+    wrote(ticket.customer, "Уже пришло, спасибо", ticket=ticket)
+    answer = htmx(aigerim).post(address(ticket, reply, name), values)
+    assert answer.status_code == 409
+    assert answer.headers["HX-Retarget"] == "#guard"
+    assert "Ещё 1 сообщение" in answer.text
+    assert "Уже пришло, спасибо" in answer.text
+    assert "Всё равно отправить" not in answer.text
+    assert desk(aigerim).post(address(ticket, reply, name), values).status_code == 409
+    assert state_of(reply) == DeliveryState.UNKNOWN
+
+
     assert state_of(elsewhere) == DeliveryState.QUEUED
 
 

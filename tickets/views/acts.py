@@ -82,7 +82,8 @@ def _solved(ticket: Ticket) -> str:
 
 @act_on_ticket
 def undo(request: DeskRequest, ticket: Ticket) -> HttpResponse:
-    operations.undo_resolve(ticket_id=ticket.pk, actor=request.user)
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.undo_resolve(ticket_id=ticket.pk, actor=request.user, seen=seen)
     return changed(request, ticket, toast=_("Обращение №%(n)s снова в работе") % {"n": ticket.pk})
 
 
@@ -104,7 +105,8 @@ def snooze(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 
 @act_on_ticket
 def unsnooze(request: DeskRequest, ticket: Ticket) -> HttpResponse:
-    operations.unsnooze(ticket_id=ticket.pk, actor=request.user)
+    seen = valid(SeenForm(request.POST))["seen"]
+    operations.unsnooze(ticket_id=ticket.pk, actor=request.user, seen=seen)
     return changed(request, ticket, toast=_("Обращение №%(n)s снова в очереди") % {"n": ticket.pk})
 
 

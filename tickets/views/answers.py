@@ -143,7 +143,8 @@ def gone_to_queue(request: DeskRequest) -> HttpResponse:
 
 def refused(request: DeskRequest, ticket: Ticket, refusal: Refused) -> HttpResponse:
     """A refusal in words, above the composer, with everything typed still in it."""
-    submitted = {**request.POST.dict(), "had_files": bool(request.FILES)}
+    has_words = "text" in request.POST  # an act without any leaves the draft in its field
+    submitted = {**request.POST.dict(), "had_files": bool(request.FILES)} if has_words else None
     page = TicketPage(ticket, request.user, refusal=refusal, submitted=submitted)
     if not request.htmx:
         return ticket_answer(request, page, status=refusal.status)

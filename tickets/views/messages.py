@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from tickets import operations
+from tickets.forms import SeenForm
 from tickets.models import Message, Ticket
 from tickets.pages.ticket import TicketPage
-from tickets.views.answers import DeskRequest, act_on_ticket, changed, find_ticket, view_of
+from tickets.views.answers import DeskRequest, act_on_ticket, changed, find_ticket, valid, view_of
 
 
 @require_safe
@@ -44,7 +45,8 @@ def _decide(
     request: DeskRequest, ticket: Ticket, message_id: int, decision: Callable[..., Message], **values: Any
 ) -> HttpResponse:
     _of_ticket(ticket, message_id)
-    decision(message_id=message_id, actor=request.user, **values)
+    seen = valid(SeenForm(request.POST))["seen"]
+    decision(message_id=message_id, actor=request.user, seen=seen, **values)
     if not request.htmx:
         return redirect(f"{reverse('tickets:ticket', args=[ticket.pk])}#m{message_id}")
     return changed(request, ticket, message_id=message_id)
