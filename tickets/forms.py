@@ -166,6 +166,12 @@ class DraftForm(forms.Form):
     quote = forms.IntegerField(required=False)
 
 
+class CarriedForm(DraftForm):
+    """What was being sent when the session ended: it goes through the login page and becomes the ticket's draft."""
+
+    ticket = forms.IntegerField(min_value=1)
+
+
 class ProfileForm(forms.Form):
     """The profile menu changes one thing at a time; what is absent stays."""
 

@@ -1,14 +1,16 @@
 from datetime import timedelta
 
+from html import unescape
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from conftest import PASSWORD
-from tickets.models import Presence, Theme, User
+from tickets.models import Draft, Presence, Theme, User
 
 LOGIN = reverse("tickets:login")
 PROFILE = reverse("tickets:profile")
@@ -59,6 +61,44 @@ def test_the_way_back_leads_home_only_on_this_site(client, aigerim, ticket):
 
 
 def test_whoever_is_in_already_goes_on(desk, aigerim):
+@pytest.mark.parametrize("name", ["take-next", "profile", "logout"])
+def test_the_way_back_leads_to_no_act(client, aigerim, name):
+    assert sign_in(client, next=reverse(f"tickets:{name}")).url == reverse("tickets:queue")
+
+
+def carried(page) -> dict[str, str]:
+    """What the login page holds in its hidden fields."""
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text)
+    return {name: unescape(value) for name, value in fields if name != "csrfmiddlewaretoken"}
+
+
+def test_what_was_being_sent_when_the_session_ended_stands_in_the_field_after_signing_in(client, aigerim, ticket):
+    words = 'Первая строка\n"вторая" <b>& третья</b>'
+    page = client.post(reverse("tickets:reply", args=[ticket.pk]), {"text": words, "kind": "reply"})
+    assert page.status_code == 401
+    assert "ничего не отправлено" in page.text
+    again = sign_in(client, password="wrong-password", **carried(page))
+    answer = sign_in(client, **carried(again))
+    assert answer.url == reverse("tickets:ticket", args=[ticket.pk])
+    assert client.get(answer.url).context["page"].composer.text == words
+
+
+def test_a_note_stays_a_note_and_files_are_asked_for_again(client, aigerim, ticket):
+    file = SimpleUploadedFile("акт.pdf", b"%PDF-")
+    values = {"text": "Для команды", "kind": "note", "quote": ticket.opened_by_id, "files": [file]}
+    page = client.post(reverse("tickets:reply", args=[ticket.pk]), values)
+    assert "Файлы нужно приложить ещё раз." in page.text
+    composer = client.get(sign_in(client, **carried(page)).url).context["page"].composer
+    assert composer.is_note
+    assert composer.quote.pk == ticket.opened_by_id
+
+
+def test_words_for_a_ticket_that_is_hidden_are_kept_nowhere(client, dana, ticket):
+    page = client.post(reverse("tickets:reply", args=[ticket.pk]), {"text": "Чужое", "kind": "reply"})
+    sign_in(client, username="dana", **carried(page))
+    assert not Draft.objects.exists()
+
+
     assert desk(aigerim).get(LOGIN).status_code == 302
 
 

@@ -7,14 +7,18 @@ from typing import Any, Concatenate, ParamSpec
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
+from tickets.forms import SignInForm
 from tickets.models import Ticket, User, View
 from tickets.operations import AnotherText, Invalid, NotVisible, Refused
 from tickets.pages.queue import read_queue, read_row
@@ -52,9 +56,12 @@ def find_ticket(request: DeskRequest, ticket_id: int) -> Ticket:
 def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
     """A POST that acts on one visible ticket. A refusal becomes its answer; the text typed comes back with it."""
 
+    @login_not_required  # it asks for a sign-in itself, so that the text typed comes through that too
     @require_POST
     @wraps(view)
     def act(request: DeskRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return sign_in_first(request, ticket_id)
         ticket = find_ticket(request, ticket_id)
         try:
             return view(request, ticket, *args, **kwargs)
@@ -64,6 +71,29 @@ def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
             return refused(request, ticket, refusal)
 
     return act
+
+
+@never_cache
+def sign_in_first(request: VisitorRequest, ticket_id: int) -> HttpResponse:
+    """The session is over: the login page, from which what was typed goes on to the ticket's page as a draft.
+
+    Nothing is kept here for somebody unknown: the page itself holds it.
+    """
+    page = reverse("tickets:ticket", args=[ticket_id])
+    if request.htmx:
+        return redirect_to_login(page)
+    context = {
+        "form": SignInForm(request),
+        "next": page,
+        "carried": {
+            "ticket": ticket_id,
+            "text": request.POST.get("text", ""),
+            "is_note": "on" if request.POST.get("kind") == "note" else "",
+            "quote": request.POST.get("quote", ""),
+        },
+        "had_files": bool(request.FILES),
+    }
+    return render(request, "tickets/login.html", context, status=HTTPStatus.UNAUTHORIZED)
 
 
 def valid(form: forms.Form) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """The door: signing in and out, and what a person chooses for themselves."""
 
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,8 +19,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tickets import operations
-from tickets.forms import ProfileForm, SignInForm
+from tickets.forms import CarriedForm, ProfileForm, SignInForm
 from tickets.models import Presence, User
+from tickets.operations import NotVisible
 from tickets.views.answers import DeskRequest, VisitorRequest
 
 REMEMBERED = timedelta(days=14)
@@ -36,7 +40,8 @@ def sign_in(request: VisitorRequest) -> HttpResponse:
         return redirect(_next_page(request))
     else:
         form = SignInForm(request)
-    context = {"form": form, "next": request.GET.get("next", ""), "expired": bool(request.htmx)}
+    carried = request.POST.dict() if "ticket" in request.POST else None
+    context = {"form": form, "next": request.POST.get("next") or request.GET.get("next", ""), "carried": carried}
     if request.htmx:  # the session ended under an open page: what stands in its composer must stay there
         answer = render(request, "tickets/_signed_out.html", context, status=HTTPStatus.UNAUTHORIZED)
         answer["HX-Retarget"], answer["HX-Reswap"] = "#guard", "innerHTML"
@@ -49,16 +54,38 @@ def _signed_in(request: VisitorRequest, user: User, *, remember: bool) -> HttpRe
     login(request, user)
     request.session.set_expiry(REMEMBERED if remember else 0)
     operations.set_presence(user=user, presence=Presence.ONLINE)
+    _keep_words(request, user)
     answer = redirect(_next_page(request))
     if user.language:
         _speak(answer, user.language)
     return answer
 
 
+def _keep_words(request: HttpRequest, user: User) -> None:
+    """What was being sent when the session ended becomes this person's draft, where they see that ticket."""
+    form = CarriedForm(request.POST)
+    if not form.is_valid() or not form.cleaned_data["text"].strip():
+        return
+    carried = form.cleaned_data
+    with suppress(NotVisible):
+        operations.save_draft(
+            ticket_id=carried["ticket"],
+            user=user,
+            text=carried["text"],
+            is_note=carried["is_note"],
+            quote_id=carried["quote"],
+        )
+
+
 def _next_page(request: HttpRequest) -> str:
     wished = request.POST.get("next") or request.GET.get("next") or ""
     own = url_has_allowed_host_and_scheme(wished, {request.get_host()}, require_https=request.is_secure())
-    return wished if own else settings.LOGIN_REDIRECT_URL
+    return wished if own and urlsplit(wished).path not in _acts() else settings.LOGIN_REDIRECT_URL
+
+
+def _acts() -> set[str]:
+    """Addresses that only act: whoever was sent to the login page from one has no page to come back to."""
+    return {reverse(f"tickets:{name}") for name in ("take-next", "profile", "logout")}
 
 
 def locked_out(request: HttpRequest, _original: HttpResponse | None, _credentials: dict[str, Any]) -> HttpResponse:
