@@ -1,9 +1,10 @@
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Delivery, DeliveryState, Reason
+from tickets.models import Delivery, DeliveryState, Reason, Ticket
 
 DECISIONS = ["edit", "withdraw", "release", "arrived", "resend"]
 
@@ -41,9 +42,13 @@ def state_of(message) -> str:
         (DeliveryState.FAILED, Reason.TOO_BIG, "Файл слишком большой", ["edit"], ["release", "arrived", "resend"]),
     ],
 )
+@pytest.mark.parametrize("status", [None, "resolved", "closed"])
 def test_each_state_says_what_happened_and_what_can_be_done(
-    desk, aigerim, ticket, reply, state, reason, said, offered, not_offered
+    desk, aigerim, ticket, reply, state, reason, said, offered, not_offered, status
 ):
+    if status is not None:
+        now = timezone.now()
+        Ticket.objects.filter(pk=ticket.pk).update(status=status, resolved_at=now, closed_at=now)
     if state != DeliveryState.QUEUED:
         settle(reply, state, reason)
     text = desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
@@ -54,6 +59,15 @@ def test_each_state_says_what_happened_and_what_can_be_done(
         assert links[name] in text
     for name in not_offered:
         assert links[name] not in text
+
+
+def test_the_rest_of_a_reply_that_broke_off_can_be_sent_again(desk, aigerim, ticket, reply):
+    settle(reply, DeliveryState.FAILED, Reason.TOO_BIG)
+    Delivery.objects.filter(pk=reply.pk).update(parts_sent=1)
+    text = bubble_of(desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text, reply)
+    assert address(ticket, reply, "resend") in text
+    assert address(ticket, reply, "arrived") not in text
+    assert f"?edit={reply.pk}#" not in text
 
 
 def test_one_tick_and_only_with_telegrams_word(desk, aigerim, ticket, reply):

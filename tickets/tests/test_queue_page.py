@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -6,7 +7,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Priority, Ticket, View
+from tickets.models import Customer, Delivery, DeliveryState, Priority, Ticket, View
 from tickets.pages.queue import PAGE, Cursor
 
 QUEUE = reverse("tickets:queue")
@@ -86,6 +87,26 @@ def test_a_row_tells_unread_priority_draft_and_trouble(desk, aigerim, ticket):
     assert "Срочно" in text
     assert "Черновик:" in text
     assert "Проверьте пита" in text
+
+
+@pytest.mark.parametrize(("state", "signal"), [("unknown", "Могло не дойти"), ("failed", "Не доставлено")])
+def test_a_solved_tickets_row_names_both_its_status_and_its_trouble(desk, aigerim, ticket, answer, state, signal):
+    reply = answer(ticket, aigerim, then=operations.Then.RESOLVE)
+    Delivery.objects.filter(pk=reply.pk).update(state=DeliveryState.SENDING)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState(state), parts_sent=0)
+    Ticket.objects.filter(pk=ticket.pk).update(status="resolved", waiting_since=None, resolved_at=timezone.now())
+    row = desk(aigerim).get(reverse("tickets:row", args=[ticket.pk])).text
+    assert re.search(rf'class="solved">.*?Решено</span>.*?{signal}', row)
+
+
+def test_the_answered_stand_under_their_own_heading(desk, aigerim, ticket, answer):
+    answer(ticket, aigerim)
+    text = desk(aigerim).get(QUEUE).text
+    assert text.index("Ответ дан") < text.index(f'id="row-{ticket.pk}"')
+
+
+def test_a_ticket_at_work_names_no_status_in_its_row(desk, aigerim, ticket):
+    assert 'class="solved"' not in desk(aigerim).get(QUEUE).text
 
 
 def test_foreign_words_are_only_words(desk, bolat):
