@@ -33,7 +33,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, acts))
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_one_submit_sent_many_times_at_once_is_one_message(
     ticket: Ticket, aigerim: User, answer: Callable[..., Message]
 ) -> None:
@@ -45,7 +45,7 @@ def test_one_submit_sent_many_times_at_once_is_one_message(
     assert Delivery.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_people_asking_for_the_next_ticket_get_two(timur: Customer, team: Team, aigerim: User, bolat: User) -> None:
     for number in range(AT_ONCE):
         wrote(timur, f"Вопрос {number}")
@@ -56,7 +56,7 @@ def test_two_people_asking_for_the_next_ticket_get_two(timur: Customer, team: Te
     assert len({ticket.pk for ticket in taken}) == AT_ONCE
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_free_ticket_taken_by_two_at_once_belongs_to_one(free_ticket: Ticket, aigerim: User, bolat: User) -> None:
     operations.mark_present(user=aigerim)
     operations.mark_present(user=bolat)
@@ -70,7 +70,7 @@ def test_a_free_ticket_taken_by_two_at_once_belongs_to_one(free_ticket: Ticket, 
     assert len(refusals) == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_reply_is_either_withdrawn_or_sent_never_both(
     ticket: Ticket, aigerim: User, answer: Callable[..., Message]
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_reply_is_either_withdrawn_or_sent_never_both(
             assert state == DeliveryState.CANCELLED
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_messages_arriving_while_a_manager_replies_are_never_replied_over(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Callable[..., Message]
 ) -> None:
