@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Event, Presence, Priority, Status, Tag, Topic
+from tickets.models import Delivery, Event, Notice, Presence, Priority, Status, Tag, Topic
 
 
 def address(ticket, name: str) -> str:
@@ -119,10 +119,20 @@ def test_resolve_is_undone_within_its_window(press, aigerim, ticket):
 
 def test_undo_too_late_says_what_to_do_instead(press, aigerim, ticket):
     press(aigerim, ticket, "resolve")
-    press(aigerim, ticket, "undo")
+    notice = Delivery.objects.get(message__notice=Notice.SOLVED)
+    Delivery.objects.update(due_at=timezone.now())
+    assert operations.start_sending(delivery_id=notice.pk)
     answer = press(aigerim, ticket, "undo")
     assert answer.status_code == 409
     assert "Верните обращение в работу" in answer.text
+
+
+def test_undo_twice_says_that_it_is_undone(press, aigerim, ticket):
+    press(aigerim, ticket, "resolve")
+    press(aigerim, ticket, "undo")
+    answer = press(aigerim, ticket, "undo")
+    assert answer.status_code == 409
+    assert "Обращение уже снова в работе" in answer.text
 
 
 def test_reopen(press, aigerim, ticket):
