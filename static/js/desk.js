@@ -4,6 +4,7 @@ const words = document.getElementById("words").dataset;
 const MINUTE = 60;
 const REFRESH = 30_000; // ms; the shortest time the desk speaks of is a minute
 const TOAST = 8_000; // ms; as long as «Решить» can be taken back
+const GONE = 10_000; // ms; an answer that takes longer is not waited for
 const SEEN_PAUSE = 500; // ms
 const READING = 1_000; // ms; what appears while one types is not read the moment it stands there
 
@@ -177,8 +178,8 @@ document.addEventListener("htmx:before:swap", (event) => {
   const status = ctx.response?.status ?? 200;
   if (status >= 400 && /^\s*<!doctype/i.test(ctx.text)) {
     event.preventDefault();
-    say(status === 404 ? words.gone : words.failed);
-    if (status === 403) renewToken();
+    if (status === 403) sendAgain(ctx);
+    else say(status === 404 ? words.gone : words.failed);
     return;
   }
   for (const task of tasks) {
@@ -198,16 +199,49 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.ctx) say(words.notSent);
 });
 
+// One press acts once: the second click of a double click would press what the first one's answer has put there.
+document.addEventListener("click", (event) => {
+  if (event.detail < 2 || !event.target.closest("[form=acts]")) return;
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+
+// A form without a fragment for its answer leaves the page; until it does, it has been sent already.
+const leaving = new WeakSet();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (leaving.has(form)) event.preventDefault();
+  else setTimeout(() => leaving.delete(form), GONE); // whoever chose to stay, or came back, may send it anew
+  leaving.add(form);
+});
+
+// What is sent for the second time, with a new token, until it is answered.
+const repeated = new WeakSet();
+
+async function sendAgain({ sourceElement: source, request: { submitter } }) {
+  if (repeated.delete(source) || !(await renewToken())) {
+    say(words.failed);
+    return;
+  }
+  repeated.add(source);
+  if (source.matches("form")) source.requestSubmit(submitter);
+  else source.click();
+}
+
+document.addEventListener("htmx:after:swap", (event) => repeated.delete(event.detail.ctx.sourceElement));
+
 // Signing in again in another tab changes the token that every form carries.
 async function renewToken() {
   const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok) return false;
   const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
   const given = body.getAttribute("hx-headers:inherited");
-  if (!given || body.dataset.user !== document.body.dataset.user) return;
+  if (!given || body.dataset.user !== document.body.dataset.user) return false;
   document.body.setAttribute("hx-headers:inherited", given);
   const token = JSON.parse(given)["X-CSRFToken"];
   for (const input of document.querySelectorAll("[name=csrfmiddlewaretoken]")) input.value = token;
+  return true;
 }
 
 // Words above the composer; where there is none, in a toast.
@@ -224,6 +258,8 @@ function say(text) {
   strip.append(paragraph);
   guard.replaceChildren(strip);
 }
+
+document.body.addEventListener("desk:say", ({ detail: text }) => say(text));
 
 // ---- moving from ticket to ticket
 
@@ -256,5 +292,3 @@ document.addEventListener("click", (event) => {
 
 openLog();
 tellTime();
-document.body.addEventListener("desk:say", ({ detail: text }) => say(text));
-

@@ -69,9 +69,9 @@ def mark(name: str, label: str, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def act(name: str, *ids: int) -> SafeString:
-    """The address a button submits the shared form of acts to, with a script and without."""
+    """The address a button submits the shared form of acts to, with a script and without; one act at a time."""
     address = reverse(f"tickets:{name}", args=ids)
-    return format_html('formaction="{}" hx-post="{}"', address, address)
+    return format_html('formaction="{}" hx-post="{}" hx-sync="#acts:drop"', address, address)
 
 
 @register.simple_tag
