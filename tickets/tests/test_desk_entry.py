@@ -1,10 +1,11 @@
+import re
 from datetime import timedelta
-
 from html import unescape
+
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -60,7 +61,6 @@ def test_the_way_back_leads_home_only_on_this_site(client, aigerim, ticket):
     assert sign_in(client, next="https://evil.example/").url == reverse("tickets:queue")
 
 
-def test_whoever_is_in_already_goes_on(desk, aigerim):
 @pytest.mark.parametrize("name", ["take-next", "profile", "logout"])
 def test_the_way_back_leads_to_no_act(client, aigerim, name):
     assert sign_in(client, next=reverse(f"tickets:{name}")).url == reverse("tickets:queue")
@@ -99,6 +99,7 @@ def test_words_for_a_ticket_that_is_hidden_are_kept_nowhere(client, dana, ticket
     assert not Draft.objects.exists()
 
 
+def test_whoever_is_in_already_goes_on(desk, aigerim):
     assert desk(aigerim).get(LOGIN).status_code == 302
 
 

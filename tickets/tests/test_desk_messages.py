@@ -13,12 +13,12 @@ def address(ticket, message, name: str) -> str:
     return reverse(f"tickets:{name}", args=[ticket.pk, message.pk])
 
 
-@pytest.fixture
 def seen(ticket, **values):
     """What a form of a page opened just now sends."""
     return {"seen": ticket.messages.order_by("-pk").first().pk, **values}
 
 
+@pytest.fixture
 def reply(ticket, aigerim, answer):
     return answer(ticket, aigerim, "Курьер будет до 18:00")
 
@@ -147,11 +147,6 @@ def test_only_the_responsible_decides(desk, dana, bolat, aigerim, ticket, reply,
 
 
 @pytest.mark.parametrize("name", DECISIONS)
-def test_a_message_of_another_ticket_is_not_here(desk, aigerim, timur, ticket, answer, name):
-    other = wrote(timur, "Другой вопрос").ticket
-    elsewhere = answer(other, aigerim)
-    assert desk(aigerim).post(address(ticket, elsewhere, name), seen(ticket, text="x")).status_code == 404
-@pytest.mark.parametrize("name", DECISIONS)
 def test_nothing_is_decided_over_unseen_messages(desk, htmx, aigerim, ticket, reply, name):
     settle(reply, DeliveryState.UNKNOWN)
     values = seen(ticket, text="Иначе", after=ticket.last_message_id)
@@ -166,6 +161,11 @@ def test_nothing_is_decided_over_unseen_messages(desk, htmx, aigerim, ticket, re
     assert state_of(reply) == DeliveryState.UNKNOWN
 
 
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_message_of_another_ticket_is_not_here(desk, aigerim, timur, ticket, answer, name):
+    other = wrote(timur, "Другой вопрос").ticket
+    elsewhere = answer(other, aigerim)
+    assert desk(aigerim).post(address(ticket, elsewhere, name), seen(ticket, text="x")).status_code == 404
     assert state_of(elsewhere) == DeliveryState.QUEUED
 
 
