@@ -5,6 +5,15 @@ const single = document.body.dataset.keys === "on";
 const field = () => document.getElementById("reply-text");
 
 const press = (selector) => document.querySelector(selector)?.click();
+
+// What opens a list has the focus first, so that it comes back there when something has been chosen.
+function open(selector) {
+  const opener = document.querySelector(selector);
+  opener?.focus();
+  opener?.click();
+  if (opener?.popoverTargetElement) opener.popoverTargetElement.querySelector("button, input").focus();
+}
+
 const act = (name) => () => press(`#ticket-head [data-key=${name}]`);
 const view = (number) => () => document.querySelectorAll(".views a")[number]?.click();
 
@@ -37,9 +46,10 @@ const PLAIN = {
 
 const WITH_ALT = {
   KeyI: act("take"),
-  KeyA: () => press("#panel-ticket [data-opens=assignees]"),
+  KeyA: () => open("#panel-ticket [data-opens=assignees]"),
   KeyE: act("resolve"),
-  KeyH: act("snooze"),
+  KeyH: () => open("#ticket-head [data-key=snooze]"),
+  KeyL: () => open("#panel-ticket [data-opens=tags]"),
   KeyU: act("unread"),
   KeyJ: () => press("#take-next"),
 };

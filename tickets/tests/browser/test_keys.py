@@ -118,3 +118,28 @@ def test_j_and_k_walk_the_queue_and_enter_opens(open_page, bolat):
 def test_digits_choose_the_view(page, digit, name):
     page.keyboard.press(f"Digit{digit}")
     expect(page.locator(".views [aria-current=true]")).to_contain_text(name)
+
+
+def test_alt_h_leads_into_its_list(page):
+    page.keyboard.press("Alt+KeyH")
+    expect(page.locator("#snooze-menu .item").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#snooze")).to_be_focused()
+
+
+def test_the_focus_comes_back_to_what_was_changed(page):
+    page.focus("#set-priority")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#set-priority")).to_contain_text("Срочно")
+    expect(page.locator("#set-priority")).to_be_focused()
+
+
+def test_alt_l_adds_a_tag_and_comes_back(page):
+    page.keyboard.press("Alt+KeyL")
+    expect(page.locator("#chooser input")).to_be_focused()
+    page.keyboard.type("замена")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel-ticket .tag")).to_contain_text("замена")
+    expect(page.locator("#add-tag")).to_be_focused()
