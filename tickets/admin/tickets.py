@@ -61,9 +61,9 @@ class TicketAdmin(ReadOnlyAdmin):
     list_display = (
         "number",
         "question",
-        "customer",
         "shown_status",
         "assignee",
+        "customer",
         "team",
         "waiting_since",
         "trouble",

@@ -1,5 +1,6 @@
 """Lists one chooses from, the drawer of a narrow window, time that passes, and what a page weighs."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,14 +9,34 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from conftest import wrote
-from tickets.models import Customer, Status, Ticket, Topic
+from tickets import operations
+from tickets.models import Customer, Delivery, DeliveryState, Event, Status, Ticket, Topic
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
 KILOBYTE = 1024
+OVERLAPS = """[...document.querySelectorAll(".props > div")].filter((line) => {
+    const range = document.createRange();
+    range.selectNodeContents(line.children[0]);
+    return range.getBoundingClientRect().right > line.children[1].getBoundingClientRect().left;
+}).map((line) => line.textContent)"""
+# Which of three presses the page itself stops; nothing is sent.
+STOPPED = """selector => {
+    const stopped = [];
+    addEventListener("submit", (event) => {
+        stopped.push(event.defaultPrevented);
+        event.preventDefault();
+    });
+    for (let press = 0; press < 3; press += 1) document.querySelector(selector).click();
+    return stopped;
+}"""
+SMALL = """selector => [...document.querySelectorAll(selector)].filter((control) => {
+    const box = control.getBoundingClientRect();
+    return box.width && (box.width < 44 || box.height < 44);
+}).map((control) => control.outerHTML)"""
 COMPRESSED = {"Accept-Encoding": "gzip"}
 
 
@@ -56,6 +77,70 @@ def test_solving_is_taken_back_from_the_toast(page, ticket):
     page.click("#toasts >> text=Отменить")
     expect(page.locator("#panel-ticket")).to_contain_text("В работе")
     expect(page.locator("#ticket-state .closed")).to_have_count(0)
+
+
+def test_a_double_click_acts_once_and_warns_of_nothing(page, ticket):
+    page.dblclick("#ticket-head [data-key=resolve]")
+    expect(page.locator("#ticket-state")).to_contain_text("Решено сегодня")
+    page.dblclick("#toasts >> text=Отменить")
+    expect(page.locator("#panel-ticket")).to_contain_text("В работе")
+    expect(page.locator("#guard")).to_be_empty()
+    kinds = [Event.Kind.RESOLVED, Event.Kind.UNDONE, Event.Kind.REOPENED]
+    assert list(ticket.events.filter(kind__in=kinds).order_by("pk").values_list("kind", flat=True)) == kinds[:2]
+
+
+def test_an_act_pressed_again_while_it_is_on_its_way_is_done_once(page, ticket):
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/resolve/$"), hold)
+    page.keyboard.press("Alt+KeyE")
+    page.keyboard.press("Alt+KeyE")
+    assert len(held) == 1
+    held[0].fallback()
+    expect(page.locator("#ticket-state")).to_contain_text("Решено сегодня")
+    expect(page.locator("#guard")).to_be_empty()
+
+
+def test_the_next_one_is_not_asked_for_again_while_the_answer_is_slow(open_page, bolat, free_ticket):
+    page = open_page(reverse("tickets:queue"), bolat)
+    assert page.evaluate(STOPPED, "#take-next") == [False, True, True]
+
+
+@pytest.mark.parametrize("language", ["ru", "kk", "en"])
+def test_the_views_stand_on_one_line_and_labels_clear_of_values(open_page, aigerim, ticket, language):
+    for number in range(10):
+        wrote(Customer.objects.create(telegram_user_id=number + 1, name=f"Клиент {number}"), "Вопрос")
+    aigerim.language = language
+    aigerim.save()
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    views = page.locator(".views")
+    assert views.bounding_box()["height"] < 50
+    assert views.evaluate("views => views.scrollWidth <= views.clientWidth")
+    assert page.evaluate(OVERLAPS) == []
+
+
+def test_a_finger_finds_44_pixels(open_page, aigerim, ticket, answer):
+    ticket.customer.phone = "+77071234567"
+    ticket.customer.save()
+    reply = answer(ticket, aigerim)
+    Delivery.objects.filter(pk=reply.pk).update(state=DeliveryState.SENDING)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim, width=390)
+    assert page.locator(".failure .btn").count() == 2
+    assert page.evaluate(SMALL, ".failure .btn, .mode, .split .btn") == []
+    page.click(".open-panel")
+    assert page.evaluate(SMALL, "#panel .set, #phone button, #add-tag") == []
+
+
+def test_supervisors_see_who_answers_without_scrolling(open_page, saule, aigerim, ticket):
+    Ticket.objects.filter(pk=ticket.pk).update(subject="Очень длинный вопрос о гарантии и ремонте " * 3)
+    page = open_page(reverse("admin:tickets_ticket_changelist"), saule)
+    for name in ("shown_status", "assignee"):
+        box = page.locator(f"td.field-{name}").first.bounding_box()
+        assert box["x"] + box["width"] <= 1440 - 280  # beside the filters
 
 
 def test_a_reply_is_changed_in_its_place_before_it_leaves(page):
