@@ -195,20 +195,25 @@ def _store(ticket: Ticket, incoming: Incoming) -> Message:
         sent_at=incoming.sent_at,
     )
     for position, file in enumerate(incoming.files):
-        Attachment.objects.create(
-            message=message,
-            kind=file.kind,
-            position=position,
-            file_name=storable(file.file_name)[:255],
-            size=file.size,
-            width=file.width,
-            height=file.height,
-            duration=file.duration,
-            file_unique_id=file.file_unique_id,
-            state=file.refused or AttachmentState.PENDING,
-            due_at=None if file.refused else timezone.now(),
-        )
+        _expect(message, file, position)
     return message
+
+
+def _expect(message: Message, file: IncomingFile, position: int) -> Attachment:
+    """The row of a file the jobs will fetch, or of one that is refused from the start."""
+    return Attachment.objects.create(
+        message=message,
+        kind=file.kind,
+        position=position,
+        file_name=storable(file.file_name)[:255],
+        size=file.size,
+        width=file.width,
+        height=file.height,
+        duration=file.duration,
+        file_unique_id=file.file_unique_id,
+        state=file.refused or AttachmentState.PENDING,
+        due_at=None if file.refused else timezone.now(),
+    )
 
 
 @transaction.atomic
@@ -272,18 +277,6 @@ def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -
         )
         message.edited_at = edited_at
         message.save(update_fields=["edited_at"])
-    attachment = Attachment.objects.create(
-        message=message,
-        kind=file.kind,
-        position=message.attachments.count(),
-        file_name=storable(file.file_name)[:255],
-        size=file.size,
-        width=file.width,
-        height=file.height,
-        duration=file.duration,
-        file_unique_id=file.file_unique_id,
-        state=file.refused or AttachmentState.PENDING,
-        due_at=None if file.refused else timezone.now(),
-    )
+    attachment = _expect(message, file, message.attachments.count())
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
     return attachment
