@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django import forms
 from django.contrib import messages
@@ -59,9 +59,10 @@ def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
     @login_not_required  # it asks for a sign-in itself, so that the text typed comes through that too
     @require_POST
     @wraps(view)
-    def act(request: DeskRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return sign_in_first(request, ticket_id)
+    def act(visitor: VisitorRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not visitor.user.is_authenticated:
+            return sign_in_first(visitor, ticket_id)
+        request = cast("DeskRequest", visitor)
         ticket = find_ticket(request, ticket_id)
         try:
             return view(request, ticket, *args, **kwargs)
