@@ -177,17 +177,18 @@ def test_nothing_is_lost_doubled_or_reordered_by_ten_kills(trial: Round):
     trial.invite(CHATS)
     trial.sandbox.knobs.turn_on("cut", probability=0.02, seed=7)
     trial.sandbox.knobs.turn_on("too_many_requests", probability=0.02, seed=8, seconds=1)
-    for _ in range(KILLS):
+    for kill in range(1, KILLS + 1):
         with running_bot(trial.sandbox) as bot:
             dies_at = time.monotonic() + trial.dice.uniform(0.2, 3)
             while time.monotonic() < dies_at:
-                write_and_reply(trial)
+                # Every kill strikes while people write.
+                write_and_reply(trial, MESSAGES * kill // KILLS, REPLIES * kill // KILLS)
             bot.kill()
             bot.wait()
     while len(trial.replies) < REPLIES or sum(map(len, trial.written.values())) < MESSAGES:
         with runbot(trial.sandbox):
             wait_for(Ticket.objects.exists)
-            while write_and_reply(trial):
+            while write_and_reply(trial, MESSAGES, REPLIES):
                 pass
             trial.settle()
     with runbot(trial.sandbox):
@@ -197,16 +198,16 @@ def test_nothing_is_lost_doubled_or_reordered_by_ten_kills(trial: Round):
     trial.check()
 
 
-def write_and_reply(trial: Round) -> bool:
-    """A few words from both sides. False when all has been written."""
-    writing = sum(map(len, trial.written.values())) < MESSAGES
-    for _ in range(5 if writing else 0):
+def write_and_reply(trial: Round, messages: int, replies: int) -> bool:
+    """A few words from both sides, up to so many in all. False when all of them have been written."""
+    to_write = messages - sum(map(len, trial.written.values()))
+    for _ in range(min(to_write, 5)):
         trial.write()
-    replying = len(trial.replies) < REPLIES
-    for _ in range(2 if replying else 0):
+    to_reply = replies - len(trial.replies)
+    for _ in range(min(to_reply, 2)):
         trial.reply()
     time.sleep(0.05)
-    return writing or replying
+    return to_write > 0 or to_reply > 0
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)
