@@ -15,6 +15,8 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
+from helpdesk.management.commands.serve import GUNICORN
+
 #: A hundred ports for each of the test runner's workers, below the range from which kernels take ports for outgoing
 #: connections.
 FIRST_PORT = 25000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -49,7 +51,7 @@ def web_server(
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """gunicorn as the product runs it; gives the process and its port, and ends it at the end of the block."""
     port = port or free_port()
-    gunicorn = ["-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "helpdesk.asgi:application"]
+    _python, *gunicorn = GUNICORN
     address = f"127.0.0.1:{port}"
     with process(*gunicorn, "--bind", address, WEB_CONCURRENCY=str(workers), **environment) as server:
         wait_until_served(f"http://{address}/health/live", server)
@@ -67,7 +69,7 @@ def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[by
     finally:
         running.terminate()
         try:
-            running.wait(timeout=10)
+            running.wait(timeout=20)
         except subprocess.TimeoutExpired:
             running.kill()
             raise
