@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets.models import Language, Presence, Priority, Theme, User, View
-from tickets.operations import Then, Upload
+from tickets.operations import Seen, Then, Upload
 
 MORNING = time(9)
 
@@ -46,6 +46,19 @@ class ManyFiles(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
         return [file for file in data or [] if isinstance(file, UploadedFile)]
+
+
+class SeenField(forms.CharField):
+    """How far the page's reader has read, as the page wrote it."""
+
+    def clean(self, value: Any) -> Seen | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return Seen.parse(text)
+        except ValueError as error:
+            raise forms.ValidationError(_("Обновите страницу и попробуйте ещё раз.")) from error
 
 
 class SnoozeForm(forms.Form):
@@ -83,15 +96,15 @@ def moment_of(choice: str, moment: str, zone: ZoneInfo) -> datetime | None:
 class WriteForm(forms.Form):
     """A reply or a note from the composer.
 
-    `seen` is the last message on the page; «Всё равно отправить» says by `confirm` that the missed ones are read.
+    `seen` is how far the page has been read; «Всё равно отправить» says by `confirm` that what was missed is read too.
     `then` is one of the operation's choices; for «отложить» the moment follows a colon.
     """
 
     text = forms.CharField(required=False, strip=False)
     files = ManyFiles(required=False)  # type: ignore[assignment]  # the field's name; the form's own files are read by it
     client_id = forms.UUIDField()
-    seen = forms.IntegerField(min_value=0)
-    confirm = forms.IntegerField(min_value=0, required=False)
+    seen = SeenField(max_length=40)
+    confirm = SeenField(max_length=40, required=False)
     quote = forms.IntegerField(min_value=1, required=False)
     then = forms.CharField(required=False)
     moment = forms.CharField(required=False)
@@ -105,10 +118,11 @@ class WriteForm(forms.Form):
         return [Upload(name=file.name or "", file=file) for file in self.cleaned_data["files"]]
 
     @property
-    def seen_id(self) -> int:
-        """The last message the writer has read."""
-        seen, confirmed = self.cleaned_data["seen"], self.cleaned_data["confirm"] or 0
-        return int(max(seen, confirmed))
+    def read_to(self) -> Seen:
+        """How far the writer has read."""
+        seen: Seen = self.cleaned_data["seen"]
+        confirmed: Seen | None = self.cleaned_data["confirm"]
+        return seen if confirmed is None else seen.further(confirmed)
 
     @property
     def note_values(self) -> dict[str, Any]:
@@ -124,7 +138,7 @@ class WriteForm(forms.Form):
         then = Then(name) if name in Then.values else Then.WAIT
         return {
             **self.note_values,
-            "seen": self.seen_id,
+            "seen": self.read_to,
             "quote_id": cleaned["quote"],
             "then": then,
             "snooze_until": moment_of(choice, cleaned["moment"], self.zone) if then == Then.SNOOZE else None,
@@ -132,9 +146,9 @@ class WriteForm(forms.Form):
 
 
 class SeenForm(forms.Form):
-    """The last message the actor had on the page."""
+    """How far the actor had read the page."""
 
-    seen = forms.IntegerField(min_value=0)
+    seen = SeenField(max_length=40)
 
 
 class AssignForm(SeenForm):

@@ -96,13 +96,14 @@ new MutationObserver((changes) => {
   for (const change of changes) for (const element of change.addedNodes) if (element.nodeType === 1) retire(element);
 }).observe(toasts, { childList: true });
 
-// ---- what has been seen: the last message that stood before somebody's eyes
+// ---- what has been seen: the last message and the last line of history that stood before somebody's eyes
 
 const log = () => document.getElementById("log-list");
 // The greatest, not the lowest on the page: an album stands at its first part and counts by its last.
 const lastOf = (name) => Math.max(0, ...[...(log()?.querySelectorAll(`[data-${name}]`) ?? [])].map((line) => Number(line.dataset[name])));
 
 let seen = 0;
+let seenEvent = 0;
 let told = 0;
 let timer;
 
@@ -113,15 +114,18 @@ const eyes = new IntersectionObserver((entries) => {
   }
 });
 
-function see(message) {
-  if (!message.isConnected) return;
-  seen = Math.max(seen, Number(message.dataset.message));
+function see(line) {
+  if (!line.isConnected) return;
+  seen = Math.max(seen, Number(line.dataset.message ?? 0));
+  seenEvent = Math.max(seenEvent, Number(line.dataset.event ?? 0));
   tellSeen();
 }
 
 function watch(list) {
-  for (const message of list.querySelectorAll("[data-message]")) eyes.observe(message);
+  for (const line of list.querySelectorAll("[data-message], [data-event]")) eyes.observe(line);
 }
+
+const cameWith = () => document.querySelector("#acts [name=seen]").value.split(".").map(Number);
 
 function openLog() {
   eyes.disconnect();
@@ -129,6 +133,7 @@ function openLog() {
   told = Number(document.querySelector("#acts [name=seen]")?.dataset.read ?? 0);
   const list = log();
   if (!list) return;
+  [, seenEvent] = cameWith();
   watch(list);
   new MutationObserver((changes) => {
     // An album that has grown before somebody's eyes is looked at anew.
@@ -167,7 +172,7 @@ document.addEventListener("htmx:config:request", (event) => {
   if (ctx.request.method !== "POST" || !log()) return;
   const { body } = ctx.request;
   // What the page shows may be newer than the forms it came with.
-  body.set("seen", seen || document.querySelector("#acts [name=seen]").value);
+  body.set("seen", `${seen || cameWith()[0]}.${seenEvent}`);
   body.set("after", lastOf("message"));
   body.set("event", lastOf("event"));
 });
@@ -285,9 +290,12 @@ document.addEventListener("htmx:after:swap", (event) => {
 document.addEventListener("click", (event) => {
   const read = event.target.closest("[data-read]");
   if (!read) return;
+  // What stands further up than this page reaches has a page of its own.
+  const message = document.querySelector(read.hash);
+  if (!message) return;
   event.preventDefault();
-  document.querySelector(read.getAttribute("href"))?.scrollIntoView({ block: "center" });
-  document.getElementById("guard").replaceChildren();
+  message.scrollIntoView({ block: "center" });
+  read.closest("#guard")?.replaceChildren();
 });
 
 openLog();

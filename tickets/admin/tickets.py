@@ -16,6 +16,7 @@ from tickets import access, operations
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor, as_number
 from tickets.admin.customers import found_customers
 from tickets.models import Event, Team, Ticket, User
+from tickets.operations import Seen
 
 QUESTION_LENGTH = 70
 
@@ -205,6 +206,6 @@ class TicketAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/tickets/ticket/act.html", context)
 
 
-def seen_on_page(request: HttpRequest, ticket: Model) -> int:
+def seen_on_page(request: HttpRequest, ticket: Model) -> Seen:
     """The last message of the ticket that the confirming page showed; none shown means none seen."""
-    return as_number(request.POST.get(f"seen-{ticket.pk}", "")) or 0
+    return Seen(as_number(request.POST.get(f"seen-{ticket.pk}", "")) or 0)

@@ -52,6 +52,7 @@ from tickets.operations.outgoing import (
 from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_preferences, set_presence
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
+from tickets.operations.seen import Seen
 from tickets.operations.uploads import Upload
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "NotVisible",
     "Received",
     "Refused",
+    "Seen",
     "Then",
     "Unseen",
     "Upload",

@@ -11,6 +11,7 @@ from django.utils import timezone
 from tickets import access
 from tickets.models import Change, Event, Message, Ticket, User
 from tickets.operations.errors import NotAllowed, NotVisible, Unseen
+from tickets.operations.seen import Seen
 
 CHANGES_CHANNEL = "helpdesk_changes"
 OUTBOX_CHANNEL = "helpdesk_outbox"
@@ -62,15 +63,15 @@ def lock_ticket(ticket_id: int) -> Ticket:
 
 @contextmanager
 def acting(
-    ticket_id: int, *, actor: User, may: Callable[[User, Ticket], bool], seen: int | None = None
+    ticket_id: int, *, actor: User, may: Callable[[User, Ticket], bool], seen: Seen | None = None
 ) -> Iterator[Act]:
     """Run the body as one act of `actor`: one transaction, the row locked, rights asked inside the lock.
 
-    `seen` is the id of the last message the actor had on the page; None asks for no guard.
+    `seen` is how far the actor has read; None asks for no guard.
 
     :raises NotVisible: the actor does not see the ticket.
     :raises NotAllowed: the actor sees it but may not do this.
-    :raises Unseen: others wrote after `seen`.
+    :raises Unseen: others wrote, or the customer changed what was written, after `seen`.
     """
     with transaction.atomic():
         ticket = lock_ticket(ticket_id)
@@ -82,16 +83,20 @@ def acting(
         yield begin(ticket, actor)
 
 
-def refuse_unseen(ticket: Ticket, actor: User, seen: int | None) -> None:
-    """Stop an act done over messages its actor has not read.
+def refuse_unseen(ticket: Ticket, actor: User, seen: Seen | None) -> None:
+    """Stop an act done over words its actor has not read.
 
-    :raises Unseen: with those messages.
+    :raises Unseen: with the new messages and the changed ones.
     """
     if seen is None:
         return
-    missed = list(Message.objects.filter(ticket=ticket).unseen_since(seen, actor.pk))
-    if missed:
-        raise Unseen(missed)
+    missed = list(Message.objects.filter(ticket=ticket).unseen_since(seen.message, actor.pk))
+    edits = [] if seen.event is None else list(ticket.events.filter(kind=Event.Kind.REVISED, pk__gt=seen.event))
+    revised = ticket.messages.filter(pk__in={edit.data["message"] for edit in edits}, pk__lte=seen.message)
+    if missed or revised:
+        last_edit = max((edit.pk for edit in edits), default=None)
+        read_to = seen.further(Seen(missed[-1].pk if missed else 0, last_edit))
+        raise Unseen(missed, list(revised.order_by("pk")), read_to)
 
 
 def announce(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
     from tickets.models import Message
+    from tickets.operations.seen import Seen
 
 
 class Refused(Exception):
@@ -42,12 +43,18 @@ class WrongState(Refused):
 
 
 class Unseen(Refused):
-    """Others wrote since the actor last looked; `missed` holds their messages, oldest first."""
+    """Others wrote since the actor last looked.
+
+    `missed` holds their messages, `revised` the older ones the customer changed, oldest first; `read_to` is what the
+    actor has seen once these are read.
+    """
 
     message = _("Пока вы писали, появились новые сообщения. Прочитайте их и отправьте ещё раз.")
 
-    def __init__(self, missed: "Sequence[Message]") -> None:
+    def __init__(self, missed: "Sequence[Message]", revised: "Sequence[Message]", read_to: "Seen") -> None:
         self.missed = list(missed)
+        self.revised = list(revised)
+        self.read_to = read_to
         super().__init__()
 
 

@@ -13,12 +13,13 @@ from tickets.operations.acts import Act, acting, begin, lock_ticket
 from tickets.operations.conversation import put_back_to_work, unanswered_since, wake
 from tickets.operations.errors import Invalid, WrongState
 from tickets.operations.outgoing import cancel_solved_notice, say_solved
+from tickets.operations.seen import Seen
 
 MAX_SNOOZE = timedelta(days=366)
 MAX_TAG = 40
 
 
-def take(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
+def take(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Become responsible: for a free ticket, or for a colleague's while that colleague is away."""
     with acting(ticket_id, actor=actor, may=access.can_take, seen=seen) as act:
         mark_taken(act)
@@ -51,7 +52,7 @@ def take_next(*, actor: User) -> Ticket | None:
     return take(ticket_id=candidate.pk, actor=actor)
 
 
-def assign(*, ticket_id: int, actor: User, assignee_id: int | None, seen: int | None = None) -> Ticket:
+def assign(*, ticket_id: int, actor: User, assignee_id: int | None, seen: Seen | None = None) -> Ticket:
     """Hand the ticket to a member of its team, or back to the queue with None.
 
     :raises Invalid: this person cannot be made responsible for it.
@@ -79,7 +80,7 @@ def _assignee(ticket: Ticket, assignee_id: int | None) -> User | None:
     return assignee
 
 
-def move_to_team(*, ticket_id: int, actor: User, team_id: int, seen: int | None = None) -> Ticket:
+def move_to_team(*, ticket_id: int, actor: User, team_id: int, seen: Seen | None = None) -> Ticket:
     """Give the ticket to another team, for supervisors. A responsible person outside it lets go.
 
     :raises Invalid: there is no such team at work.
@@ -95,7 +96,7 @@ def move_to_team(*, ticket_id: int, actor: User, team_id: int, seen: int | None 
         return act.ticket
 
 
-def resolve(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
+def resolve(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Call the question solved. The customer hears of it after eight seconds, in which it can be undone.
 
     :raises WrongState: it is solved already.
@@ -123,7 +124,7 @@ def mark_resolved(act: Act) -> None:
     say_solved(act)
 
 
-def undo_resolve(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
+def undo_resolve(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Take back «Решить» while the customer has not heard of it.
 
     :raises WrongState: the message has left; the ticket can still be reopened.
@@ -144,7 +145,7 @@ def undo_resolve(*, ticket_id: int, actor: User, seen: int | None = None) -> Tic
         return ticket
 
 
-def reopen(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
+def reopen(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Bring a solved ticket back to work.
 
     :raises WrongState: it is at work, or closed for good.
@@ -159,7 +160,7 @@ def reopen(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
         return act.ticket
 
 
-def snooze(*, ticket_id: int, actor: User, until: datetime, seen: int | None = None) -> Ticket:
+def snooze(*, ticket_id: int, actor: User, until: datetime, seen: Seen | None = None) -> Ticket:
     """Put the ticket away until a moment in the future; a message from the customer wakes it earlier.
 
     :raises Invalid: the moment is past or more than a year away.
@@ -181,7 +182,7 @@ def check_snooze(until: datetime | None) -> None:
         raise Invalid("snooze_until", _("Выберите время в будущем, не дальше года."))
 
 
-def unsnooze(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
+def unsnooze(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Bring a snoozed ticket back to the queue by hand."""
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         wake(act.ticket)
@@ -189,7 +190,7 @@ def unsnooze(*, ticket_id: int, actor: User, seen: int | None = None) -> Ticket:
         return act.ticket
 
 
-def set_topic(*, ticket_id: int, actor: User, topic_id: int | None, seen: int | None = None) -> Ticket:
+def set_topic(*, ticket_id: int, actor: User, topic_id: int | None, seen: Seen | None = None) -> Ticket:
     """Say what the question is about. The team never changes by itself.
 
     :raises Invalid: there is no such topic in use.
@@ -205,7 +206,7 @@ def set_topic(*, ticket_id: int, actor: User, topic_id: int | None, seen: int | 
         return act.ticket
 
 
-def set_priority(*, ticket_id: int, actor: User, priority: Priority, seen: int | None = None) -> Ticket:
+def set_priority(*, ticket_id: int, actor: User, priority: Priority, seen: Seen | None = None) -> Ticket:
     """Say how urgent it is."""
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         if act.ticket.priority == priority:
@@ -215,7 +216,7 @@ def set_priority(*, ticket_id: int, actor: User, priority: Priority, seen: int |
         return act.ticket
 
 
-def add_tag(*, ticket_id: int, actor: User, name: str, seen: int | None = None) -> Tag:
+def add_tag(*, ticket_id: int, actor: User, name: str, seen: Seen | None = None) -> Tag:
     """Put a tag on the ticket, making the word where it is new.
 
     :raises Invalid: the name is empty or longer than 40 characters.
@@ -232,7 +233,7 @@ def add_tag(*, ticket_id: int, actor: User, name: str, seen: int | None = None) 
         return tag
 
 
-def remove_tag(*, ticket_id: int, actor: User, tag_id: int, seen: int | None = None) -> Ticket:
+def remove_tag(*, ticket_id: int, actor: User, tag_id: int, seen: Seen | None = None) -> Ticket:
     """Take a tag off the ticket."""
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         if not act.ticket.tags.filter(pk=tag_id).exists():

@@ -38,6 +38,7 @@ from tickets.operations.outgoing import (
     queue,
     show_trouble,
 )
+from tickets.operations.seen import Seen
 from tickets.operations.uploads import StoredFiles, Upload, check_uploads, digest_of, stored
 from tickets.text import MAX_CAPTION, MAX_TEXT, storable, utf16_length
 
@@ -61,7 +62,7 @@ def reply(
     client_id: uuid.UUID,
     uploads: Sequence[Upload] = (),
     quote_id: int | None = None,
-    seen: int | None = None,
+    seen: Seen | None = None,
     then: Then = Then.WAIT,
     snooze_until: datetime | None = None,
 ) -> Message:
@@ -203,7 +204,7 @@ def _mentioned(text: str) -> Iterator[User]:
 
 @contextmanager
 def _deciding(
-    message_id: int, actor: User, seen: int | None, may: Callable[[User, Message], bool] = access.can_decide
+    message_id: int, actor: User, seen: Seen | None, may: Callable[[User, Message], bool] = access.can_decide
 ) -> Iterator[tuple[Act, Delivery]]:
     """One act on a reply's delivery: the ticket's row locked, then the delivery's, so that no worker claims it now."""
     with transaction.atomic():
@@ -222,7 +223,7 @@ def _deciding(
         yield begin(ticket, actor), delivery
 
 
-def edit_reply(*, message_id: int, actor: User, text: str, seen: int | None = None) -> Message:
+def edit_reply(*, message_id: int, actor: User, text: str, seen: Seen | None = None) -> Message:
     """Change the words of a reply that has not left yet. What was held or refused goes on its way again.
 
     :raises WrongState: Telegram already has it.
@@ -254,7 +255,7 @@ def _check_edited(text: str, message: Message) -> None:
         raise Invalid("text", _("Слишком длинно: не больше {limit} знаков.").format(limit=limit))
 
 
-def withdraw(*, message_id: int, actor: User, seen: int | None = None) -> Message:
+def withdraw(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """Take back a reply that has not left yet. The customer waits again if nothing else answered.
 
     :raises WrongState: Telegram already has it.
@@ -269,7 +270,7 @@ def withdraw(*, message_id: int, actor: User, seen: int | None = None) -> Messag
         return delivery.message
 
 
-def release(*, message_id: int, actor: User, seen: int | None = None) -> Message:
+def release(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """Send a held reply after all.
 
     :raises WrongState: it is not held.
@@ -283,7 +284,7 @@ def release(*, message_id: int, actor: User, seen: int | None = None) -> Message
         return delivery.message
 
 
-def mark_arrived(*, message_id: int, actor: User, seen: int | None = None) -> Message:
+def mark_arrived(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """«Дошло»: the manager knows the customer has it. No tick appears, only Telegram's word gives one.
 
     The parts of the message that waited behind the unsure one go on.
@@ -304,7 +305,7 @@ def mark_arrived(*, message_id: int, actor: User, seen: int | None = None) -> Me
         return delivery.message
 
 
-def resend(*, message_id: int, actor: User, seen: int | None = None) -> Message:
+def resend(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """«Отправить ещё раз»: a new message with what may be missing, last in the conversation and marked as a repeat.
 
     :raises WrongState: there is nothing to decide.

@@ -50,6 +50,7 @@ GROUP_WITHIN = timedelta(minutes=10)
 # What a person wants to read between messages; the rest of history is for the admin's eyes.
 SHOWN_EVENTS = (
     Event.Kind.OPENED,
+    Event.Kind.REVISED,
     Event.Kind.TAKEN,
     Event.Kind.ASSIGNED,
     Event.Kind.UNASSIGNED,
@@ -104,6 +105,11 @@ class HistoryLine:
     subject: str
     actor: str
     kind: str = "event"
+
+    @property
+    def message_id(self) -> int | None:
+        """The message whose words the customer changed."""
+        return self.event.data.get("message") if self.event.kind == Event.Kind.REVISED else None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from tickets import access
-from tickets.models import SUPERVISORS, Draft, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
-from tickets.operations import UNDO_WINDOW, Refused, Unseen
+from tickets.models import SUPERVISORS, Draft, Event, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
+from tickets.operations import UNDO_WINDOW, Refused, Seen, Unseen
 from tickets.pages import wording
 from tickets.pages.conversation import Conversation, Reading
 
@@ -61,6 +61,7 @@ def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
     )
     own: dict[str, Subquery] = {
         "seen_id": Subquery(own_reader.values("seen_message_id")[:1]),
+        "last_event_id": Subquery(Event.objects.filter(ticket=OuterRef("pk")).order_by("-pk").values("pk")[:1]),
         "draft_text": Subquery(own_draft.values("text")[:1]),
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
@@ -136,9 +137,9 @@ class TicketPage:
         return self.reading.latest(before=self.before)
 
     @property
-    def seen(self) -> int:
-        """The last message this page shows: what an act on it has seen."""
-        return self.conversation.last_message_id
+    def seen(self) -> Seen:
+        """What an act on this page has seen: its last message, and all the history there was when it was made."""
+        return Seen(self.conversation.last_message_id, getattr(self.ticket, "last_event_id", None))
 
     @property
     def tags(self) -> list[dict[str, Any]]:
@@ -225,13 +226,9 @@ class TicketPage:
         return message if message is not None and message.sender != Sender.NOTE else None
 
     @property
-    def missed_count(self) -> int:
-        return len(self.refusal.missed) if isinstance(self.refusal, Unseen) else 0
-
-    @property
-    def last_missed(self) -> int:
-        """The message up to which «Всё равно отправить» says everything is read."""
-        return self.refusal.missed[-1].pk if isinstance(self.refusal, Unseen) else 0
+    def unseen(self) -> Unseen | None:
+        """What an act was refused for, where others had written meanwhile."""
+        return self.refusal if isinstance(self.refusal, Unseen) else None
 
 
 @dataclass(frozen=True)

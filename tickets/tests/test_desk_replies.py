@@ -1,3 +1,4 @@
+import re
 import uuid
 
 import pytest
@@ -93,6 +94,37 @@ def test_htmx_hears_of_unseen_messages_above_the_composer(htmx, aigerim, ticket)
     assert "Ещё 1 сообщение, пока вы писали" in answer.text
     assert f'id="m{missed.pk}"' in answer.text
     assert "<html" not in answer.text
+
+
+def test_an_edit_stands_in_history_and_is_no_news_to_who_opens_the_page(desk, aigerim, ticket):
+    operations.revise(message=ticket.opened_by, text="Не включается телефон", entities=[], edited_at=timezone.now())
+    client = desk(aigerim)
+    text = client.get(address(ticket, "ticket")).text
+    assert "Клиент изменил сообщение" in text
+    seen = re.search(r'name="seen" value="([\d.]+)"', text)[1]
+    assert client.post(address(ticket), words(ticket, seen=seen)).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["reply", "resolve"])
+def test_an_act_over_an_edit_waits_and_shows_the_changed_words(htmx, aigerim, ticket, name):
+    before = ticket.events.latest("pk").pk
+    operations.revise(message=ticket.opened_by, text="Не включается телефон", entities=[], edited_at=timezone.now())
+    values = words(ticket, seen=f"{ticket.last_message_id}.{before}", after=ticket.last_message_id, event=before)
+    answer = htmx(aigerim).post(address(ticket, name), values)
+    assert answer.status_code == 409
+    assert "клиент изменил сообщение" in answer.text
+    assert f'hx-target="#m{ticket.opened_by_id}"' in answer.text
+    assert "Не включается телефон" in answer.text
+    assert replies(ticket) == []
+
+
+def test_all_the_same_a_reply_over_an_edit_can_be_sent(htmx, aigerim, ticket):
+    client, before = htmx(aigerim), ticket.events.latest("pk").pk
+    operations.revise(message=ticket.opened_by, text="Не включается телефон", entities=[], edited_at=timezone.now())
+    values = words(ticket, seen=f"{ticket.last_message_id}.{before}")
+    confirm = re.search(r'name="confirm" value="([\d.]+)"', client.post(address(ticket), values).text)[1]
+    assert client.post(address(ticket), {**values, "confirm": confirm}).status_code == 200
+    assert len(replies(ticket)) == 1
 
 
 def test_htmx_gets_what_the_reply_changed(htmx, aigerim, ticket):

@@ -143,7 +143,7 @@ def test_undoing_what_the_customer_has_undone_says_so(ticket: Ticket, timur: Cus
 
 
 def test_solving_over_unread_messages_is_refused(ticket: Ticket, timur: Customer, aigerim: User) -> None:
-    seen = ticket.last_message_id
+    seen = operations.Seen(ticket.last_message_id)
     wrote(timur, "Ещё не всё", ticket=ticket)
 
     with pytest.raises(operations.Unseen):

@@ -96,7 +96,7 @@ def test_a_reply_is_either_withdrawn_or_sent_never_both(
 def test_messages_arriving_while_a_manager_replies_are_never_replied_over(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Callable[..., Message]
 ) -> None:
-    seen = ticket.last_message_id
+    seen = operations.Seen(ticket.last_message_id)
 
     received, replied = at_once(
         lambda: wrote(timur, "Уже не нужно", ticket=ticket),

@@ -106,28 +106,60 @@ def test_no_decision_is_made_over_unread_messages(
     wrote(timur, "Уже всё пришло", ticket=ticket)
 
     with pytest.raises(operations.Unseen):
-        operations.resend(message_id=message.pk, actor=aigerim, seen=message.pk)
+        operations.resend(message_id=message.pk, actor=aigerim, seen=operations.Seen(message.pk))
     with pytest.raises(operations.Unseen):
-        operations.mark_arrived(message_id=message.pk, actor=aigerim, seen=message.pk)
+        operations.mark_arrived(message_id=message.pk, actor=aigerim, seen=operations.Seen(message.pk))
 
 
 def test_a_reply_over_unread_messages_is_refused_with_them(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:
-    seen = ticket.last_message_id
+    seen = operations.Seen(ticket.last_message_id)
     missed = wrote(timur, "Уже не нужно", ticket=ticket).message
 
     with pytest.raises(operations.Unseen) as refusal:
         answer(ticket, aigerim, seen=seen)
 
     assert refusal.value.missed == [missed]
-    answer(ticket, aigerim, seen=missed.pk)
+    answer(ticket, aigerim, seen=operations.Seen(missed.pk))
+
+
+def test_a_reply_over_an_edit_not_yet_read_is_refused_with_the_changed_message(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    changed = ticket.messages.get()
+    seen = operations.Seen(changed.pk, ticket.events.latest("pk").pk)
+    operations.revise(message=changed, text="Не включается телефон", entities=[], edited_at=timezone.now())
+
+    with pytest.raises(operations.Unseen) as refusal:
+        answer(ticket, aigerim, seen=seen)
+
+    assert (refusal.value.missed, refusal.value.revised) == ([], [changed])
+    answer(ticket, aigerim, seen=refusal.value.read_to)
+
+
+def test_who_names_no_line_of_history_is_not_asked_about_edits(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    changed = ticket.messages.get()
+    operations.revise(message=changed, text="Не включается телефон", entities=[], edited_at=timezone.now())
+
+    answer(ticket, aigerim, seen=operations.Seen(changed.pk))
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-1", "1.x", "1.-2", "9" * 19, "١"])
+def test_a_place_in_the_conversation_nobody_can_be_at_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no id"):
+        operations.Seen.parse(text)
+
+
+@pytest.mark.parametrize("text", ["12", "12.40"])
+def test_a_place_in_the_conversation_is_read_as_it_is_written(text: str) -> None:
+    assert str(operations.Seen.parse(text)) == text
 
 
 def test_a_colleagues_note_is_unread_too_but_ones_own_is_not(
     ticket: Ticket, aigerim: User, bolat: User, answer: Answer
 ) -> None:
-    seen = ticket.last_message_id
+    seen = operations.Seen(ticket.last_message_id)
     operations.note(ticket_id=ticket.pk, actor=aigerim, text="Моя заметка", client_id=uuid.uuid4())
     answer(ticket, aigerim, seen=seen)
     operations.note(ticket_id=ticket.pk, actor=bolat, text="Не обещайте", client_id=uuid.uuid4())

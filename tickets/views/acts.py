@@ -49,7 +49,7 @@ def _written(
 ) -> HttpResponse:
     """What was written is no draft any more, and what stood above it has been read."""
     operations.save_draft(ticket_id=ticket.pk, user=request.user, text="")
-    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.seen_id)
+    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.read_to.message)
     return changed(request, ticket, toast=toast, undo=undo, written=True)
 
 
@@ -138,7 +138,7 @@ def change_tags(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 @act_on_ticket
 def mark_seen(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     seen = valid(SeenForm(request.POST))["seen"]
-    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=seen)
+    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=seen.message)
     if request.htmx or request.headers.get("X-Requested-With"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return changed(request, ticket)

@@ -154,7 +154,9 @@ def changed(
 
 
 def new_lines(request: DeskRequest, page: TicketPage) -> dict[str, Any]:
-    """The lines of the conversation the browser has not yet, `new`, and the albums on its page these add to, `grown`.
+    """The lines of the conversation the browser has not yet, `new`, and bubbles it has that are not as they were.
+
+    Those, `renewed`, are albums that have grown and the changed messages an act was refused for.
 
     It says itself where its own end.
     """
@@ -162,7 +164,9 @@ def new_lines(request: DeskRequest, page: TicketPage) -> dict[str, Any]:
     if not after.isdecimal():
         return {}
     new = page.reading.after(int(after), int(event) if event.isdecimal() else None)
-    return {"new": new, "grown": [page.reading.bubble(part.message.pk) for part in new.joining]}
+    revised = page.unseen.revised if page.unseen else []
+    renewed = {part.message.pk for part in new.joining} | {message.pk for message in revised}
+    return {"new": new, "renewed": [page.reading.bubble(message_id) for message_id in sorted(renewed)]}
 
 
 def gone_to_queue(request: DeskRequest) -> HttpResponse:

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
 from helpdesk.tests.browser.pictures import png
+from helpdesk.tests.test_supervisor import eventually
 from tickets import operations
 from tickets.models import Customer, Message, Ticket, User
 
@@ -284,3 +285,30 @@ def test_a_message_that_comes_while_one_types_is_not_read_at_once(desk: Desk, ti
     page.keyboard.press("Control+Enter")
     expect(page.locator("#guard")).to_contain_text("пока вы писали")
     expect(page.locator("#reply-text")).to_have_value(WORDS)
+
+
+def test_a_reply_over_an_edit_further_up_waits_until_it_is_read(desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    say_much(ticket, 20)
+    page = open_ticket(desk, ticket, aigerim)
+    page.locator("#log-list > .msg").nth(4).scroll_into_view_if_needed()
+    assert ticket.opened_by is not None
+    changed = "Не включается телефон"
+    operations.revise(message=ticket.opened_by, text=changed, entities=[], edited_at=timezone.now())
+    expect(page.locator("#log-list")).to_contain_text("Клиент изменил сообщение")
+    page.locator("#reply-text").fill(WORDS)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#guard")).to_contain_text("клиент изменил сообщение")
+    expect(page.locator("#reply-text")).to_have_value(WORDS)
+    page.get_by_role("link", name="Прочитать").click()
+    expect(page.locator("#log-list > .msg").first).to_contain_text(changed)
+    expect(page.locator("#log-list > .msg").first).to_be_in_viewport()
+    page.get_by_role("link", name="Клиент изменил сообщение").scroll_into_view_if_needed()
+    expect(page.locator("#log-list > .msg").last).to_be_in_viewport()
+
+    def sends() -> bool:
+        """What appears while one types counts as read after a second before one's eyes."""
+        page.locator("#reply-text").press("Control+Enter")
+        return Message.objects.filter(ticket=ticket, text=WORDS).exists()
+
+    assert eventually(sends)
+    expect(page.locator("#log-list")).to_contain_text(WORDS)

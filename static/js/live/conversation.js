@@ -159,6 +159,8 @@ export function hear({ kind, message }) {
   } else if (kind === "message-state") {
     showMessage(message);
     showParts();
+    // A customer's message has been changed: history says so too.
+    if (!byId(`m${message}`)?.closest(".out")) showNews();
   } else if (kind !== "read") {
     if (message) heard.push(message);
     showNews();
