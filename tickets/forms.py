@@ -151,6 +151,12 @@ class SeenForm(forms.Form):
     seen = SeenField(max_length=40)
 
 
+class NextForm(forms.Form):
+    """The id of one showing of the button: pressed twice, it takes one ticket."""
+
+    client_id = forms.UUIDField(required=False)
+
+
 class AssignForm(SeenForm):
     """A colleague's id, or nothing for the queue."""
 

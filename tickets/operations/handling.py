@@ -1,8 +1,11 @@
 """Who answers, and how a question comes to its end: take, assign, resolve, reopen, snooze, sort."""
 
+import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
@@ -26,21 +29,31 @@ def take(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
         return act.ticket
 
 
-def mark_taken(act: Act) -> None:
-    """Make the actor responsible, within an act already begun."""
+def mark_taken(act: Act, **data: Any) -> None:
+    """Make the actor responsible, within an act already begun; `data` goes into its Event."""
     ticket, before = act.ticket, act.ticket.assignee_id
     ticket.assignee = act.actor
     if ticket.status == Status.NEW:
         ticket.status = Status.OPEN
-    act.record(Event.Kind.TAKEN, was=before)
+    act.record(Event.Kind.TAKEN, was=before, **data)
 
 
 @transaction.atomic
-def take_next(*, actor: User) -> Ticket | None:
+def take_next(*, actor: User, client_id: uuid.UUID | None = None) -> Ticket | None:
     """Take the free ticket whose customer has waited longest in the actor's teams; None where there is none.
 
-    Two people pressing at once get two tickets: a row another transaction holds is passed over.
+    Two people pressing at once get two tickets: a row another transaction holds is passed over. One person pressing
+    twice, with the same `client_id`, gets one.
     """
+    press = {"client_id": str(client_id)} if client_id is not None else {}
+    if press:
+        User.objects.select_for_update(no_key=True).get(pk=actor.pk)  # the second press waits here for the first
+        pressed_before = Event.objects.filter(
+            ticket=OuterRef("pk"), kind=Event.Kind.TAKEN, actor=actor, data__client_id=press["client_id"]
+        )
+        taken = Ticket.objects.active().filter(Exists(pressed_before), assignee=actor).first()
+        if taken is not None:
+            return taken
     free = Ticket.objects.filter(
         status__in=ACTIVE, assignee__isnull=True, snoozed_until__isnull=True, waiting_since__isnull=False
     )
@@ -49,7 +62,9 @@ def take_next(*, actor: User) -> Ticket | None:
     candidate = free.select_for_update(of=("self",), skip_locked=True).order_by("waiting_since", "pk").first()
     if candidate is None:
         return None
-    return take(ticket_id=candidate.pk, actor=actor)
+    with acting(candidate.pk, actor=actor, may=access.can_take) as act:
+        mark_taken(act, **press)
+        return act.ticket
 
 
 def assign(*, ticket_id: int, actor: User, assignee_id: int | None, seen: Seen | None = None) -> Ticket:

@@ -1,5 +1,6 @@
 """The queue: four views with counts, those who wait for us first, then the rest, a page at a time."""
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -151,6 +152,8 @@ class Queue:
     next_cursor: Cursor | None = None
     waiting_count: int = 0
     is_first_page: bool = True
+    #: Of this showing of «Взять следующее».
+    client_id: uuid.UUID = field(default_factory=uuid.uuid4)
 
     @cached_property
     def fingerprint(self) -> str:

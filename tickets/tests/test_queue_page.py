@@ -173,6 +173,20 @@ def test_take_next_opens_the_longest_waiting(desk, bolat):
     assert early.assignee == bolat
 
 
+def test_a_double_press_of_take_next_takes_one_ticket(desk, bolat, timur):
+    for number in range(3):
+        wrote(timur, f"Вопрос {number}")
+    client = desk(bolat)
+
+    def press(page):
+        client_id = re.search(r'take-next/">.*?name="client_id" value="([^"]+)"', page)[1]
+        return client.post(reverse("tickets:take-next"), {"client_id": client_id}).url
+
+    first_page = client.get(reverse("tickets:queue")).text
+    assert press(first_page) == press(first_page)
+    assert press(client.get(reverse("tickets:queue")).text) != press(first_page)
+
+
 def test_take_next_says_when_there_is_nothing(desk, bolat):
     answer = desk(bolat).post(reverse("tickets:take-next"), follow=True)
     assert "Свободных обращений сейчас нет." in answer.text

@@ -57,6 +57,18 @@ def test_two_people_asking_for_the_next_ticket_get_two(timur: Customer, team: Te
 
 
 @pytest.mark.django_db(transaction=True)
+def test_one_person_pressing_many_times_at_once_gets_one_ticket(timur: Customer, team: Team, bolat: User) -> None:
+    for number in range(AT_ONCE):
+        wrote(timur, f"Вопрос {number}")
+    client_id = uuid.uuid4()
+
+    taken = at_once(*[lambda: operations.take_next(actor=bolat, client_id=client_id)] * AT_ONCE)
+
+    assert len({ticket.pk for ticket in taken}) == 1
+    assert Ticket.objects.filter(assignee=bolat).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_free_ticket_taken_by_two_at_once_belongs_to_one(free_ticket: Ticket, aigerim: User, bolat: User) -> None:
     operations.mark_present(user=aigerim)
     operations.mark_present(user=bolat)

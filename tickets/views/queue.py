@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, push_url
 
 from tickets import operations
+from tickets.forms import NextForm
 from tickets.pages.queue import Cursor, read_queue
 from tickets.views.answers import DeskRequest, view_of, wants_fragment
 
@@ -47,7 +48,9 @@ def _open_ticket(request: DeskRequest) -> int | None:
 
 @require_POST
 def take_next(request: DeskRequest) -> HttpResponse:
-    ticket = operations.take_next(actor=request.user)
+    form = NextForm(request.POST)
+    client_id = form.cleaned_data["client_id"] if form.is_valid() else None
+    ticket = operations.take_next(actor=request.user, client_id=client_id)
     if ticket is None:
         messages.info(request, _("Свободных обращений сейчас нет."))
     target = reverse("tickets:ticket", args=[ticket.pk]) if ticket is not None else reverse("tickets:queue")
