@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "helpdesk.middleware.private_pages",
     "helpdesk.middleware.ClosedByDefault",
+    "tickets.middleware.StaffOnly",
     "tickets.middleware.PresentAtDesk",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

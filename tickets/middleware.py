@@ -1,15 +1,36 @@
 """What every request of the desk does beside its answer."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from tickets import operations
+from tickets import access, operations
 from tickets.models import User
 from tickets.operations.people import SEEN_EVERY
+
+
+class StaffOnly(MiddlewareMixin):
+    """Tells who is signed in but belongs to no group that works here so, instead of showing them an empty desk."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponse],
+        _args: tuple[Any, ...],
+        _kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        place = request.resolver_match
+        if place is None or place.app_name != "tickets" or place.url_name == "logout":
+            return None
+        is_open = not getattr(view, "login_required", True)
+        if is_open or not isinstance(request.user, User) or access.may_enter(request.user):
+            return None
+        return render(request, "tickets/no_entry.html", status=HTTPStatus.FORBIDDEN)
 
 
 class PresentAtDesk(MiddlewareMixin):

@@ -29,6 +29,18 @@ def test_signing_in_opens_the_queue_and_says_who_is_here(client, aigerim):
     assert aigerim.presence == Presence.ONLINE
 
 
+@pytest.mark.parametrize("name", ["queue", "take-next"])
+def test_who_belongs_to_no_group_is_told_so_and_can_leave(client, aigerim, name):
+    aigerim.groups.clear()
+    client.force_login(aigerim, backend="django.contrib.auth.backends.ModelBackend")
+    address = reverse(f"tickets:{name}")
+    answer = client.get(address) if name == "queue" else client.post(address)
+    assert answer.status_code == 403
+    assert "не состоите среди менеджеров" in answer.text
+    assert client.post(reverse("tickets:logout")).status_code == 302
+    assert client.get(reverse("tickets:queue")).status_code == 302
+
+
 def test_the_session_ends_with_the_browser_unless_asked_otherwise(client, aigerim):
     assert sign_in(client).cookies[settings.SESSION_COOKIE_NAME]["max-age"] == ""
     client.logout()
