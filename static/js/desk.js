@@ -79,15 +79,31 @@ document.addEventListener("keydown", (event) => {
   event.target.closest(".moment").querySelector("button").click();
 });
 
-function toast(text) {
+// Words at the edge of the page, with a way to the ticket they speak of.
+function toast(text, ticket) {
   const element = document.createElement("div");
   element.className = "toast";
   element.dataset.toast = "";
   const span = document.createElement("span");
   span.textContent = text;
-  element.append(span, document.createElement("span"));
+  element.append(span, ticket ? linkTo(ticket) : document.createElement("span"));
   document.getElementById("toasts").replaceChildren(element);
+  htmx.process(element);
 }
+
+function linkTo(ticket) {
+  const link = document.createElement("a");
+  link.className = "btn";
+  link.href = words.ticket.replace("/0/", `/${ticket}/`);
+  link.textContent = words.open;
+  link.setAttribute("hx-get", link.getAttribute("href"));
+  link.setAttribute("hx-target", "#ticket");
+  link.setAttribute("hx-push-url", "true");
+  document.body.addEventListener("desk:ticket", () => link.closest(".toast")?.remove(), { once: true });
+  return link;
+}
+
+document.body.addEventListener("desk:toast", ({ detail: { text, ticket } }) => toast(text, ticket));
 
 const retire = (element) => setTimeout(() => element.remove(), TOAST);
 const toasts = document.getElementById("toasts");

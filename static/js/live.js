@@ -4,6 +4,7 @@ import { catchUp, hear } from "./live/conversation.js";
 import { byId, sheet } from "./live/parts.js";
 import { refreshQueue, refreshQueueSoon } from "./live/queue.js";
 import { showTitle } from "./live/title.js";
+import { hearTrouble } from "./live/trouble.js";
 
 const SAY_OFF_AFTER = 3000; // ms: a server that restarts is back before anybody needs to know
 
@@ -29,6 +30,10 @@ document.body.addEventListener("live:on", () => {
 document.body.addEventListener("live:off", () => showLive("off"));
 
 document.body.addEventListener("live:change", ({ detail: change }) => {
+  if (change.kind === "trouble") {
+    hearTrouble(change);
+    return;
+  }
   if (change.kind !== "peer") refreshQueueSoon();
   if (String(change.ticket) === sheet()?.dataset.ticket) hear(change);
 });

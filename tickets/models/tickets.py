@@ -421,6 +421,7 @@ class Change(models.Model):
         MESSAGE_STATE = "message-state", _("состояние сообщения")
         HEAD = "head", _("шапка и панель")
         PEER = "peer", _("коллега пишет")
+        TROUBLE = "trouble", _("ответ ждёт решения")
         READ = "read", _("прочитано")
         REVOKED = "revoked", _("доступ закрыт")
 

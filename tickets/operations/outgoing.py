@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
+from tickets import access
 from tickets.models import (
     ACTIVE,
     Change,
@@ -26,7 +27,7 @@ from tickets.models import (
     Ticket,
     Trouble,
 )
-from tickets.operations.acts import OUTBOX_CHANNEL, Act, announce, begin, lock_ticket, notify
+from tickets.operations.acts import OUTBOX_CHANNEL, Act, announce, begin, lock_ticket, notify, ring
 from tickets.operations.conversation import put_back_to_work, recount_waiting
 
 UNDO_WINDOW = timedelta(seconds=8)
@@ -189,10 +190,19 @@ def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, rea
     if ticket is not None and state != DeliveryState.QUEUED:
         if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
             bring_back_unanswered(ticket)
+            _tell_author(ticket, delivery.message)
         show_trouble(ticket)
         begin(ticket).record(
             Event.Kind.DELIVERY, change=Change.Kind.MESSAGE_STATE, message=delivery.message, state=state.value
         )
+
+
+def _tell_author(ticket: Ticket, message: Message) -> None:
+    """Whoever wrote it may have left the ticket, and must hear that it did not simply arrive."""
+    author = message.author
+    if author is not None and access.can_see(author, ticket):
+        audience = [access.user_token(author.pk)]
+        ring(Change(ticket=ticket, message=message, kind=Change.Kind.TROUBLE, audience=audience))
 
 
 def bring_back_unanswered(ticket: Ticket) -> None:

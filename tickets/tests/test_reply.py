@@ -10,8 +10,9 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from conftest import wrote
-from tickets import operations
+from tickets import access, operations
 from tickets.models import (
+    Change,
     Customer,
     Decision,
     Delivery,
@@ -21,6 +22,7 @@ from tickets.models import (
     Notice,
     Reason,
     Status,
+    Team,
     Ticket,
     TicketReader,
     Trouble,
@@ -293,6 +295,29 @@ def test_a_withdrawn_reply_leaves_the_customer_waiting_again(ticket: Ticket, aig
 def unknown(message: Message, parts_sent: int = 0) -> Delivery:
     operations.start_sending(delivery_id=message.pk)
     return operations.settle(delivery_id=message.pk, state=DeliveryState.UNKNOWN, parts_sent=parts_sent)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED])
+def test_the_writer_alone_is_told_that_a_reply_waits_for_a_decision(
+    ticket: Ticket, aigerim: User, saule: User, answer: Answer, state: DeliveryState
+) -> None:
+    message = answer(ticket, aigerim)
+    operations.assign(ticket_id=ticket.pk, actor=saule, assignee_id=None)
+    operations.start_sending(delivery_id=message.pk)
+    operations.settle(delivery_id=message.pk, state=state, parts_sent=0)
+
+    told = Change.objects.get(kind=Change.Kind.TROUBLE)
+    assert (told.message, told.audience) == (message, [access.user_token(aigerim.pk)])
+
+
+def test_a_writer_who_no_longer_sees_the_ticket_is_told_nothing(
+    ticket: Ticket, aigerim: User, saule: User, other_team: Team, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    unknown(message)
+
+    assert not Change.objects.filter(kind=Change.Kind.TROUBLE).exists()
 
 
 def test_an_unknown_send_marks_the_ticket_and_nobody_resends_it(ticket: Ticket, aigerim: User, answer: Answer) -> None:

@@ -105,6 +105,32 @@ def test_a_hand_over_says_so_on_the_losers_page_at_once(
     assert not [address for address in given if f"/t/{ticket.pk}/" in address], "no content is sent"
 
 
+def test_who_left_the_ticket_hears_that_the_reply_there_did_not_simply_arrive(
+    desk: Desk, ticket: Ticket, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, aigerim)
+    page = desk.page(aigerim)
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    toast = page.locator(".toast")
+    expect(toast).to_contain_text(f"Ответ в обращении №{ticket.pk} ждёт вашего решения")
+    toast.get_by_role("link", name="Открыть").click()
+    expect(page).to_have_url(re.compile(path_of(ticket)))
+    expect(page.locator(f"#m{reply.pk}")).to_contain_text("Telegram не ответил")
+    expect(toast).to_have_count(0)
+
+
+def test_on_the_open_ticket_no_words_but_the_messages_own_are_needed(
+    desk: Desk, ticket: Ticket, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, aigerim)
+    page = desk.page(aigerim, path_of(ticket))
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    expect(page.locator(f"#m{reply.pk}")).to_contain_text("Telegram не ответил")
+    expect(page.locator(".toast")).to_have_count(0)
+
+
 def test_the_dot_and_the_banner_tell_the_truth(desk: Desk, ticket: Ticket, aigerim: User) -> None:
     page = desk.page(aigerim, path_of(ticket))
     expect(page.locator("#live")).to_have_attribute("aria-label", "На связи, обновляется само")
