@@ -178,6 +178,11 @@ class Queue:
         return next((tab.count for tab in self.tabs if tab.view == View.MINE), 0)
 
     @property
+    def undecided(self) -> list[Row]:
+        """The rows with a reply that did not simply arrive."""
+        return [row for row in (*self.waiting, *self.resting) if row.trouble]
+
+    @property
     def longest(self) -> Row | None:
         """The row whose customer waits longest."""
         return self.waiting[0] if self.waiting else None

@@ -164,6 +164,17 @@ def test_the_view_chosen_beside_an_open_ticket_stands_in_its_address(htmx, aiger
     assert 'aria-current="true"' in answer.text
 
 
+def test_not_all_replies_are_called_sent_while_one_waits_for_a_decision(desk, aigerim, ticket, answer):
+    message = answer(ticket, aigerim)
+    client = desk(aigerim)
+    assert "Все ответы отправлены" in client.get(QUEUE).text
+    operations.start_sending(delivery_id=message.pk)
+    operations.settle(delivery_id=message.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    text = client.get(QUEUE).text
+    assert "Все ответы отправлены" not in text
+    assert "1 ответ ждёт решения" in text
+
+
 def test_take_next_opens_the_longest_waiting(desk, bolat):
     waiting(1, minutes=3)
     early = waiting(2, minutes=40)
