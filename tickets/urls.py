@@ -21,6 +21,7 @@ of_ticket: list[URLPattern | URLResolver] = [
     path("messages/", ticket.messages, name="messages"),
     path("head/", ticket.head, name="head"),
     path("panel/", ticket.panel, name="panel"),
+    path("panel/rest/", ticket.panel_rest, name="panel-rest"),
     path("state/", ticket.state, name="state"),
     path("row/", ticket.row, name="row"),
     path("peer/", ticket.peer, name="peer"),

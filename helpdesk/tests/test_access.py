@@ -180,7 +180,7 @@ DESK = [
     Route("tickets:profile", "POST", STAFF, data=lambda target, world: {"theme": "dark"}),
     Route("tickets:queue", "GET", STAFF),
     Route("tickets:take-next", "POST", STAFF),
-    *(read_part(name) for name in ("ticket", "messages", "head", "panel", "state", "row", "peer")),
+    *(read_part(name) for name in ("ticket", "messages", "head", "panel", "panel-rest", "state", "row", "peer")),
     *(read_part(name) for name in ("assignees", "topics", "tags")),
     act("reply", WORKING, words),
     act("note", SEEING, words),

@@ -41,7 +41,9 @@ def test_a_stranger_gets_404(desk, dana, ticket):
     assert "Не включается" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["messages", "head", "panel", "state", "row", "peer", "assignees", "topics", "tags"])
+@pytest.mark.parametrize(
+    "name", ["messages", "head", "panel", "panel-rest", "state", "row", "peer", "assignees", "topics", "tags"]
+)
 def test_each_part_of_it_is_hidden_from_a_stranger(desk, dana, aigerim, ticket, name):
     address = reverse(f"tickets:{name}", args=[ticket.pk])
     assert desk(dana).get(address).status_code == 404

@@ -51,6 +51,14 @@ def panel(request: DeskRequest, ticket_id: int) -> HttpResponse:
 
 
 @require_safe
+def panel_rest(request: DeskRequest, ticket_id: int) -> HttpResponse:
+    """The panel's parts that follow the customer and the messages, not the ticket's version."""
+    page = TicketPage(find_ticket(request, ticket_id), request.user)
+    with timezone.override(page.zone):
+        return render(request, "tickets/_panel_rest.html", {"page": page, "view": view_of(request)})
+
+
+@require_safe
 def state(request: DeskRequest, ticket_id: int) -> HttpResponse:
     """The strip above the composer: who answers, whether it is solved."""
     return _part(request, ticket_id, "tickets/_state.html")

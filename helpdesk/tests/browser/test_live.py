@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
+from helpdesk.tests.browser.pictures import png
 from tickets import operations
-from tickets.models import DeliveryState, Message, Team, Ticket, User
+from tickets.models import Customer, DeliveryState, Message, Team, Ticket, User
 
 pytestmark = [
     pytest.mark.browser,
@@ -103,6 +105,29 @@ def test_a_hand_over_says_so_on_the_losers_page_at_once(
     expect(page.locator("#reply-text")).to_have_value("Начатый ответ")
     expect(page.locator(f"#row-{ticket.pk}")).to_have_count(0)
     assert not [address for address in given if f"/t/{ticket.pk}/" in address], "no content is sent"
+
+
+def test_a_file_that_has_come_stands_in_the_panel_too(
+    desk: Desk, ticket: Ticket, aigerim: User, timur: Customer
+) -> None:
+    operations.set_customer_phone(customer=timur, phone="+77010000001", verified=True)
+    page = desk.page(aigerim, path_of(ticket))
+    page.get_by_role("button", name="Показать телефон полностью").click()
+    expect(page.locator("#phone")).to_have_text("+77010000001")
+    photo = operations.Incoming(
+        content_type="photo", sent_at=timezone.now(), files=[operations.IncomingFile(kind="photo", width=60, height=40)]
+    )
+    message = operations.receive(customer=timur, incoming=photo, ticket=ticket).message
+    operations.attach_file(attachment_id=message.attachments.get().pk, file=ContentFile(png(60, 40), name="p.png"))
+    expect(page.locator("#panel-more .thumbs img")).to_have_count(1)
+    expect(page.locator("#phone")).to_have_text("+77010000001")
+
+
+def test_a_phone_that_has_come_stands_in_the_panel(desk: Desk, ticket: Ticket, aigerim: User, timur: Customer) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    operations.set_customer_phone(customer=timur, phone="+77010000001", verified=True)
+    wrote(timur, "Вот мой номер", ticket=ticket)
+    expect(page.locator("#phone")).to_be_visible()
 
 
 def test_who_left_the_ticket_hears_that_the_reply_there_did_not_simply_arrive(

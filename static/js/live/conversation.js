@@ -108,6 +108,17 @@ const showParts = once(() => ofTicket(async (url, isStillOpen) => {
   if (await show("head", "ticket-head")) await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
 }));
 
+// Who the customer is, what else they asked, which files there are.
+const showRest = once(() => ofTicket(async (url, isStillOpen) => {
+  const fresh = parsed(await part(`${url}panel/rest/`));
+  if (!isStillOpen()) return;
+  for (const shown of ["panel-customer", "panel-more"]) {
+    // A number that has been asked for is not masked again before its reader's eyes.
+    const isRevealed = shown === "panel-customer" && byId("phone") && !byId("phone").querySelector("button");
+    if (!isRevealed) await morph(byId(shown), fresh.getElementById(shown).outerHTML);
+  }
+}));
+
 let peerTimer;
 const showPeer = once(() => ofTicket(async (url, isStillOpen) => {
   const html = await part(`${url}peer/`);
@@ -159,12 +170,16 @@ export function hear({ kind, message }) {
   } else if (kind === "message-state") {
     showMessage(message);
     showParts();
-    // A customer's message has been changed: history says so too.
-    if (!byId(`m${message}`)?.closest(".out")) showNews();
+    // A customer's message has been changed, of which history tells too, or its file has come.
+    if (!byId(`m${message}`)?.closest(".out")) {
+      showNews();
+      showRest();
+    }
   } else if (kind !== "read") {
     if (message) heard.push(message);
     showNews();
     showParts();
+    showRest();
     showPeer();
   }
 }
@@ -177,6 +192,7 @@ export async function catchUp() {
   if (!isBehind && byId("ticket-head")?.dataset.version === version) return;
   await showNews();
   await showKnown();
+  await showRest();
 }
 
 // Another ticket has been opened.
