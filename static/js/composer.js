@@ -287,10 +287,21 @@ document.addEventListener("keydown", (event) => {
   } else if (event.code === "KeyN" && event.altKey && !event.ctrlKey) {
     event.preventDefault();
     setMode(!isNote());
+  } else if (event.key === "ArrowUp" && !field().value && !event.altKey && !event.shiftKey) {
+    editLast(event);
   } else if (event.key === "Escape") {
     field().blur();
   }
 });
+
+// One's own last reply, as long as it has not left for Telegram.
+function editLast(event) {
+  const last = [...document.querySelectorAll("#log-list > .msg.out:not(:has(.by))")].at(-1);
+  const link = last?.querySelector("a[hx-get$='?edit']");
+  if (!link) return;
+  event.preventDefault();
+  link.click();
+}
 
 // What cannot go stays, and so does all the rest, until its writer has decided.
 document.addEventListener("submit", (event) => {

@@ -5,7 +5,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from conftest import wrote
-from tickets.models import Customer, Status, Ticket, User
+from tickets import operations
+from tickets.models import Customer, DeliveryState, Status, Ticket, User
 from tickets.tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -118,6 +119,29 @@ def test_j_and_k_walk_the_queue_and_enter_opens(open_page, bolat):
 def test_digits_choose_the_view(page, digit, name):
     page.keyboard.press(f"Digit{digit}")
     expect(page.locator(".views [aria-current=true]")).to_contain_text(name)
+
+
+def test_up_in_the_empty_field_opens_ones_own_last_reply_that_has_not_left(open_page, aigerim, ticket, answer):
+    reply = answer(ticket, aigerim, "Проверьте зарядку")
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.focus(FIELD)
+    page.keyboard.type("а")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(f"#edit-{reply.pk}")).to_have_count(0)
+    page.keyboard.press("Delete")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(f"#edit-{reply.pk}")).to_be_focused()
+
+
+def test_up_in_the_empty_field_leaves_what_has_been_sent_alone(open_page, aigerim, ticket, answer):
+    reply = answer(ticket, aigerim, "Проверьте зарядку")
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.SENT, parts_sent=1)
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.focus(FIELD)
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(FIELD)).to_be_focused()
+    expect(page.locator(".msg-edit")).to_have_count(0)
 
 
 def test_alt_h_leads_into_its_list(page):
