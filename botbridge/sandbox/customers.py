@@ -14,6 +14,7 @@ from botbridge.sandbox.bot_api import BotApi, private_chat, without_reply
 from botbridge.sandbox.errors import CustomerError
 from botbridge.sandbox.files import Files, Upload, image_size
 from botbridge.sandbox.knobs import Knobs
+from botbridge.sandbox.known import Known, Past
 from botbridge.sandbox.state import State, milliseconds_since
 
 Json = dict[str, Any]
@@ -70,12 +71,30 @@ class Customers:
                 for person in CAST:
                     self._add(person)
 
-    def introduce(self, people: Iterable[Json]) -> None:
+    def introduce(self, people: Iterable[Known]) -> None:
         """Adds people who have written to the bot before this sandbox was there, so that it may write to them."""
         with self._state.transaction():
-            for person in people:
-                if self._state.customer(person["id"]) is None:
-                    self._state.open_chat(self._bot_id, self._add(person)["id"])
+            for known in people:
+                if self._state.customer(known.person["id"]) is not None:
+                    continue
+                customer = self._add(known.person)
+                self._state.open_chat(self._bot_id, customer["id"])
+                for past in known.past:
+                    self._remember(customer, past)
+
+    def _remember(self, customer: Json, past: Past) -> None:
+        body: Json = {"text": past.text, "entities": past.entities}
+        if past.file is not None:
+            kind, name, path = past.file
+            with path.open("rb") as file:
+                media = self._files.keep(self._bot_id, kind, Upload(file, name, ""), {})
+            body = {**media, **({"caption": past.text, "caption_entities": past.entities} if past.text else {})}
+        head = {
+            "from": user(customer) if past.is_customers else self._bot_api.bot_user(self._bot_id),
+            "chat": private_chat(customer),
+            "date": int(past.sent_at.timestamp()),
+        }
+        self._state.add_message(self._bot_id, customer["id"], {**head, **body})
 
     def add(self, person: Json) -> Json:
         """A new customer, who has not written yet. Names and language as in the Bot API's User; `phone` beside them."""

@@ -11,9 +11,10 @@ from aiohttp import web
 from botbridge.sandbox import control
 from botbridge.sandbox.bot_api import BotApi
 from botbridge.sandbox.control import Control
-from botbridge.sandbox.customers import Customers, Json
+from botbridge.sandbox.customers import Customers
 from botbridge.sandbox.files import Files
 from botbridge.sandbox.knobs import Knobs
+from botbridge.sandbox.known import Known
 from botbridge.sandbox.page import Handler, Page
 from botbridge.sandbox.requests import MAX_BODY
 from botbridge.sandbox.state import State
@@ -30,10 +31,10 @@ class Sandbox:
     app: web.Application
 
     @classmethod
-    def open(cls, folder: Path, *, token: str = "", brand: str, known: Iterable[Json] = ()) -> "Sandbox":
+    def open(cls, folder: Path, *, token: str = "", brand: str, known: Iterable[Known] = ()) -> "Sandbox":
         """Opens the state and builds the application. Raises StateInUse while another sandbox has the folder.
 
-        `known`: people who have written to this bot before, as the Bot API's User.
+        `known`: people who have written to this bot before.
         """
         state = State(folder)
         token = state.default_token(token)

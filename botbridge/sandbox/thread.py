@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from botbridge.sandbox.client import Json, SandboxClient
+from botbridge.sandbox.known import Known
 from botbridge.sandbox.sandbox import Sandbox
 
 
@@ -28,7 +29,7 @@ class SandboxServer(SandboxClient):
         port: int = 0,
         token: str = "",
         brand: str = "Орбита Электроника",
-        known: Sequence[Json] = (),
+        known: Sequence[Known] = (),
     ) -> None:
         self._folder = state
         self.port = port

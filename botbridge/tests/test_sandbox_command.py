@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,14 +15,20 @@ from urllib.request import urlopen
 
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
 
-from botbridge.management.commands.sandbox import known_customers
 from botbridge.sandbox.client import CustomerClient, SandboxClient
+from botbridge.sandbox.known import known_customers
 from botbridge.sandbox.thread import SandboxServer
+from tickets import operations
+from tickets.models import DeliveryState
 
 pytestmark = pytest.mark.django_db
+
+SAMPLE = settings.BASE_DIR / "static" / "sandbox" / "samples" / "box.jpg"
 
 
 @contextmanager
@@ -132,4 +139,30 @@ def test_the_desks_customers_can_be_written_to(timur, tmp_path):
         answer = sandbox.call("sendMessage", chat_id=timur.telegram_user_id, text="Здравствуйте")
 
     assert answer["ok"]
-    assert [person["first_name"] for person in known] == [timur.name]
+    assert [each.person["first_name"] for each in known] == [timur.name]
+
+
+def test_what_was_said_before_stands_on_the_customers_phone(ticket, timur, aigerim, answer, tmp_path):
+    sent = answer(ticket, aigerim, "Проверьте зарядку")
+    operations.settle(delivery_id=sent.pk, state=DeliveryState.SENT, parts_sent=1)
+    unsure = answer(ticket, aigerim, "И кабель")
+    operations.settle(delivery_id=unsure.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    operations.note(ticket_id=ticket.pk, actor=aigerim, text="Гарантия кончилась", client_id=uuid.uuid4())
+    photo = operations.Incoming(
+        content_type="photo", text="Вот фото", sent_at=timezone.now(), files=[operations.IncomingFile(kind="photo")]
+    )
+    attachment = operations.receive(customer=timur, incoming=photo, ticket=ticket).message.attachments.get()
+    operations.attach_file(attachment_id=attachment.pk, file=ContentFile(SAMPLE.read_bytes()))
+
+    with SandboxServer(tmp_path / "sandbox", known=known_customers()) as sandbox:
+        phone = CustomerClient(sandbox, timur.telegram_user_id).messages()
+        updates = sandbox.updates()
+
+    said = [(message["from"]["is_bot"], message.get("text") or message.get("caption")) for message in phone]
+    assert said == [
+        (False, "Здравствуйте! Не включается ноутбук."),
+        (True, "Проверьте зарядку"),
+        (False, "Вот фото"),
+    ]
+    assert phone[-1]["photo"][-1]["file_size"] == SAMPLE.stat().st_size
+    assert updates == [], "the bot knows it all already"

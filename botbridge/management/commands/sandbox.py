@@ -8,16 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from botbridge.sandbox.errors import BotApiError
+from botbridge.sandbox.known import Known, known_customers
 from botbridge.sandbox.sandbox import Sandbox
 from botbridge.sandbox.state import StateInUse
-from tickets.models import Customer
-
-#: More would only make the page's list long.
-KNOWN_AT_MOST = 100
 
 
 class Command(BaseCommand):
@@ -46,7 +42,7 @@ class Command(BaseCommand):
                 % {"host": host, "port": port, "reason": error.strerror}
             ) from error
 
-    async def _serve(self, host: str, port: int, state: Path, known: list[dict[str, Any]]) -> None:
+    async def _serve(self, host: str, port: int, state: Path, known: list[Known]) -> None:
         sandbox = Sandbox.open(state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME, known=known)
         async with sandbox.serve(host, port) as bound:
             stopped = asyncio.Event()
@@ -58,23 +54,3 @@ class Command(BaseCommand):
             self.stdout.write(f"TELEGRAM_BOT_TOKEN={sandbox.token}")
             self.stdout.flush()
             await stopped.wait()
-
-
-def known_customers() -> list[dict[str, Any]]:
-    """The desk's customers as the Bot API's User: a manager must be able to answer those of the demo, too.
-
-    Empty where there is no migrated database: the sandbox also serves alone.
-    """
-    try:
-        return [
-            {
-                "id": customer.telegram_user_id,
-                "first_name": customer.name or "?",
-                "username": customer.username,
-                "language_code": customer.language,
-                "phone": customer.phone,
-            }
-            for customer in Customer.objects.filter(telegram_user_id__isnull=False)[:KNOWN_AT_MOST]
-        ]
-    except DatabaseError:
-        return []
