@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from conftest import PASSWORD, wrote
 from tickets import operations
@@ -150,14 +151,20 @@ def test_history_is_the_tickets_events(room: Client, ticket: Ticket) -> None:
 def test_acting_first_shows_the_last_words(room: Client, ticket: Ticket) -> None:
     page = act(room, TICKETS, "resolve", ticket)
     assert "Не включается ноутбук" in page
-    assert f'name="seen-{ticket.pk}" value="{ticket.last_message_id}"' in page
+    assert f'name="seen-{ticket.pk}" value="{ticket.last_message_id}.' in page
     ticket.refresh_from_db()
     assert ticket.status == Status.OPEN
 
 
-def confirm(browser: Client, action: str, *tickets: Ticket, **more: object) -> list[str]:
-    seen = {f"seen-{ticket.pk}": ticket.last_message_id for ticket in tickets}
-    return said(act(browser, TICKETS, action, *tickets, confirmed="1", **seen, **more))
+def asked(browser: Client, page: str, action: str, *rows: object) -> dict[str, str]:
+    """What the page that asks before acting says it has shown."""
+    return dict(re.findall(r'name="(seen-\d+)" value="([\d.]+)"', act(browser, page, action, *rows)))
+
+
+def confirm(browser: Client, action: str, *rows: object, page: str = TICKETS, **more: object) -> list[str]:
+    """Ask for an action and confirm it at once."""
+    shown = asked(browser, page, action, *rows)
+    return said(act(browser, page, action, *rows, confirmed="1", **shown, **more))
 
 
 def test_tickets_are_solved_one_by_one_and_refusals_told(
@@ -173,12 +180,25 @@ def test_tickets_are_solved_one_by_one_and_refusals_told(
 
 
 def test_nothing_is_solved_over_a_message_nobody_saw(room: Client, ticket: Ticket, timur: Customer) -> None:
-    stale = Ticket.objects.get(pk=ticket.pk)
+    shown = asked(room, TICKETS, "resolve", ticket)
     wrote(timur, "Подождите, ещё не всё!", ticket=ticket)
-    (told,) = confirm(room, "resolve", stale)
+    (told,) = said(act(room, TICKETS, "resolve", ticket, confirmed="1", **shown))
     assert "появились новые сообщения" in told
     ticket.refresh_from_db()
     assert ticket.status == Status.OPEN
+
+
+def test_nothing_is_solved_over_an_edit_nobody_saw(room: Client, ticket: Ticket) -> None:
+    shown = asked(room, TICKETS, "resolve", ticket)
+    operations.revise(message=ticket.messages.get(), text="Не надо чинить", entities=[], edited_at=timezone.now())
+    (told,) = said(act(room, TICKETS, "resolve", ticket, confirmed="1", **shown))
+    assert "появились новые сообщения" in told
+
+
+def test_a_colleagues_note_is_shown_and_then_stops_nothing(room: Client, ticket: Ticket, aigerim: User) -> None:
+    operations.note(ticket_id=ticket.pk, actor=aigerim, text="Позвонить на склад", client_id=uuid.uuid4())
+    assert "Заметка: Позвонить на склад" in act(room, TICKETS, "resolve", ticket)
+    assert confirm(room, "resolve", ticket) == ["Решено 1"]
 
 
 def test_a_confirmation_that_names_no_message_acts_on_nothing(room: Client, ticket: Ticket) -> None:
@@ -472,7 +492,7 @@ def test_only_what_waits_for_a_person_is_listed(room: Client, in_trouble: Callab
 
 def test_a_held_reply_is_sent_after_all(room: Client, in_trouble: Callable[..., Delivery]) -> None:
     held, unknown = in_trouble(DeliveryState.HELD), in_trouble(DeliveryState.UNKNOWN)
-    told = said(act(room, DELIVERIES, "release", held, unknown))
+    told = confirm(room, "release", held, unknown, page=DELIVERIES)
     assert told[0] == "Отправка продолжена: 1"
     assert len(told) == 2
     held.refresh_from_db()
@@ -481,7 +501,7 @@ def test_a_held_reply_is_sent_after_all(room: Client, in_trouble: Callable[..., 
 
 def test_an_unsure_reply_is_marked_as_arrived(room: Client, in_trouble: Callable[..., Delivery], saule: User) -> None:
     unknown = in_trouble(DeliveryState.UNKNOWN)
-    assert said(act(room, DELIVERIES, "mark_arrived", unknown)) == ["Отмечено дошедшими: 1"]
+    assert confirm(room, "mark_arrived", unknown, page=DELIVERIES) == ["Отмечено дошедшими: 1"]
     unknown.refresh_from_db()
     assert (unknown.state, unknown.decided_by) == (DeliveryState.UNKNOWN, saule)
     assert "Ответ: unknown" not in room.get(DELIVERIES).content.decode()
@@ -489,10 +509,23 @@ def test_an_unsure_reply_is_marked_as_arrived(room: Client, in_trouble: Callable
 
 def test_an_unsure_reply_is_sent_again_as_a_new_message(room: Client, in_trouble: Callable[..., Delivery]) -> None:
     unknown = in_trouble(DeliveryState.UNKNOWN)
-    assert said(act(room, DELIVERIES, "resend", unknown)) == ["Отправлено ещё раз: 1"]
+    assert confirm(room, "resend", unknown, page=DELIVERIES) == ["Отправлено ещё раз: 1"]
     repeat = Message.objects.latest("pk")
     assert repeat.resend_of_id == unknown.pk
     assert repeat.delivery.state == DeliveryState.QUEUED
+
+
+def test_nothing_is_decided_over_a_message_nobody_saw(
+    room: Client, in_trouble: Callable[..., Delivery], ticket: Ticket, timur: Customer
+) -> None:
+    unknown = in_trouble(DeliveryState.UNKNOWN)
+    page = act(room, DELIVERIES, "resend", unknown)
+    assert "Ответ: unknown" in page
+    shown = asked(room, DELIVERIES, "resend", unknown)
+    wrote(timur, "Всё пришло, спасибо за помощь", ticket=ticket)
+    (told,) = said(act(room, DELIVERIES, "resend", unknown, confirmed="1", **shown))
+    assert "появились новые сообщения" in told
+    assert not Message.objects.filter(resend_of=unknown.pk).exists()
 
 
 # Every page.

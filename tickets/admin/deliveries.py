@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -10,7 +11,8 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from tickets import operations
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor
-from tickets.models import Delivery, DeliveryState, Lane
+from tickets.admin.confirmation import ask, is_confirmed, seen_on_page
+from tickets.models import Delivery, DeliveryState, Lane, Message
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -66,37 +68,71 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("обращение"))
     def ticket(self, delivery: Delivery) -> SafeString:
-        ticket = delivery.message.ticket
-        assert ticket is not None, "a manager's reply belongs to a ticket"
-        return format_html('<a href="{}">{}</a>', reverse("tickets:ticket", args=[ticket.pk]), ticket)
+        address = reverse("tickets:ticket", args=[ticket_of(delivery)])
+        return format_html('<a href="{}">{}</a>', address, delivery.message.ticket)
 
     @admin.display(description=gettext_lazy("автор"))
     def author(self, delivery: Delivery) -> str:
         return str(delivery.message.author)
 
-    @admin.action(description=gettext_lazy("Отправить задержанные"), permissions=["view"])
-    def release(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        act_on_each(
+    @admin.action(description=gettext_lazy("Отправить задержанные…"), permissions=["view"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        return self._decide(
             request,
             queryset,
-            lambda delivery: operations.release(message_id=delivery.pk, actor=actor(request)),
-            lambda n: ngettext("Отправка продолжена: %d", "Отправка продолжена: %d", n) % n,
+            operations.release,
+            title=gettext("Отправить задержанные ответы"),
+            button=gettext("Отправить"),
+            done=lambda n: ngettext("Отправка продолжена: %d", "Отправка продолжена: %d", n) % n,
         )
 
-    @admin.action(description=gettext_lazy("Отметить дошедшими"), permissions=["view"])
-    def mark_arrived(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        act_on_each(
+    @admin.action(description=gettext_lazy("Отметить дошедшими…"), permissions=["view"])
+    def mark_arrived(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        return self._decide(
             request,
             queryset,
-            lambda delivery: operations.mark_arrived(message_id=delivery.pk, actor=actor(request)),
-            lambda n: ngettext("Отмечено дошедшими: %d", "Отмечено дошедшими: %d", n) % n,
+            operations.mark_arrived,
+            title=gettext("Отметить ответы дошедшими"),
+            button=gettext("Отметить дошедшими"),
+            done=lambda n: ngettext("Отмечено дошедшими: %d", "Отмечено дошедшими: %d", n) % n,
         )
 
-    @admin.action(description=gettext_lazy("Отправить ещё раз"), permissions=["view"])
-    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        act_on_each(
+    @admin.action(description=gettext_lazy("Отправить ещё раз…"), permissions=["view"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        return self._decide(
             request,
             queryset,
-            lambda delivery: operations.resend(message_id=delivery.pk, actor=actor(request)),
-            lambda n: ngettext("Отправлено ещё раз: %d", "Отправлено ещё раз: %d", n) % n,
+            operations.resend,
+            title=gettext("Отправить ответы ещё раз"),
+            button=gettext("Отправить ещё раз"),
+            done=lambda n: ngettext("Отправлено ещё раз: %d", "Отправлено ещё раз: %d", n) % n,
         )
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Delivery],
+        decision: Callable[..., Message],
+        *,
+        title: str,
+        button: str,
+        done: Callable[[int], str],
+    ) -> HttpResponse | None:
+        """Decide about each reply, after a page has shown what was said in its ticket since."""
+        if not is_confirmed(request):
+            rows = queryset.select_related("message")
+            chosen = [(row.pk, ticket_of(row), row.message.preview) for row in rows]
+            return ask(self, request, chosen, title=title, button=button)
+
+        def decide(delivery: Delivery) -> None:
+            seen = seen_on_page(request, ticket_of(delivery))
+            decision(message_id=delivery.pk, actor=actor(request), seen=seen)
+
+        act_on_each(request, queryset.select_related("message"), decide, done)
+        return None
+
+
+def ticket_of(delivery: Delivery) -> int:
+    ticket_id = delivery.message.ticket_id
+    assert ticket_id is not None, "a manager's reply belongs to a ticket"
+    return ticket_id

@@ -2,9 +2,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,9 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from tickets import access, operations
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor, as_number
+from tickets.admin.confirmation import ask, is_confirmed, seen_on_page
 from tickets.admin.customers import found_customers
 from tickets.models import Event, Team, Ticket, User
-from tickets.operations import Seen
 
 QUESTION_LENGTH = 70
 
@@ -135,12 +134,15 @@ class TicketAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Передать…"), permissions=["view"])
     def assign(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> HttpResponse | None:
-        form = AssigneeForm(request.POST if "confirmed" in request.POST else None)
+        form = AssigneeForm(request.POST if is_confirmed(request) else None)
 
         def assign_one(ticket: Ticket) -> None:
             assignee_id = form.cleaned_data["assignee"].pk
             operations.assign(
-                ticket_id=ticket.pk, actor=actor(request), assignee_id=assignee_id, seen=seen_on_page(request, ticket)
+                ticket_id=ticket.pk,
+                actor=actor(request),
+                assignee_id=assignee_id,
+                seen=seen_on_page(request, ticket.pk),
             )
 
         if not form.is_valid():
@@ -152,22 +154,22 @@ class TicketAdmin(ReadOnlyAdmin):
     def return_to_queue(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> HttpResponse | None:
         def return_one(ticket: Ticket) -> None:
             operations.assign(
-                ticket_id=ticket.pk, actor=actor(request), assignee_id=None, seen=seen_on_page(request, ticket)
+                ticket_id=ticket.pk, actor=actor(request), assignee_id=None, seen=seen_on_page(request, ticket.pk)
             )
 
-        if "confirmed" not in request.POST:
+        if not is_confirmed(request):
             return self._ask(request, queryset, title=_("Вернуть обращения в очередь"), button=_("Вернуть в очередь"))
         act_on_each(request, queryset, return_one, lambda n: ngettext("Возвращено %d", "Возвращено %d", n) % n)
         return None
 
     @admin.action(description=gettext_lazy("В другую команду…"), permissions=["view"])
     def move_to_team(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> HttpResponse | None:
-        form = TeamForm(request.POST if "confirmed" in request.POST else None)
+        form = TeamForm(request.POST if is_confirmed(request) else None)
 
         def move_one(ticket: Ticket) -> None:
             team_id = form.cleaned_data["team"].pk
             operations.move_to_team(
-                ticket_id=ticket.pk, actor=actor(request), team_id=team_id, seen=seen_on_page(request, ticket)
+                ticket_id=ticket.pk, actor=actor(request), team_id=team_id, seen=seen_on_page(request, ticket.pk)
             )
 
         if not form.is_valid():
@@ -178,9 +180,9 @@ class TicketAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Решить…"), permissions=["view"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> HttpResponse | None:
         def resolve_one(ticket: Ticket) -> None:
-            operations.resolve(ticket_id=ticket.pk, actor=actor(request), seen=seen_on_page(request, ticket))
+            operations.resolve(ticket_id=ticket.pk, actor=actor(request), seen=seen_on_page(request, ticket.pk))
 
-        if "confirmed" not in request.POST:
+        if not is_confirmed(request):
             return self._ask(request, queryset, title=_("Решить обращения"), button=_("Решить"))
         act_on_each(request, queryset, resolve_one, lambda n: ngettext("Решено %d", "Решено %d", n) % n)
         return None
@@ -194,18 +196,5 @@ class TicketAdmin(ReadOnlyAdmin):
         button: str,
         form: forms.Form | None = None,
     ) -> HttpResponse:
-        """Show the chosen tickets with their last words before acting, so that nobody acts over unread messages."""
-        context = self.admin_site.each_context(request) | {
-            "title": title,
-            "button": button,
-            "form": form,
-            "tickets": queryset.select_related("customer", "assignee"),
-            "action": request.POST["action"],
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/tickets/ticket/act.html", context)
-
-
-def seen_on_page(request: HttpRequest, ticket: Model) -> Seen:
-    """The last message of the ticket that the confirming page showed; none shown means none seen."""
-    return Seen(as_number(request.POST.get(f"seen-{ticket.pk}", "")) or 0)
+        chosen = [(ticket_id, ticket_id, "") for ticket_id in queryset.values_list("pk", flat=True)]
+        return ask(self, request, chosen, title=title, button=button, form=form)
