@@ -1,4 +1,5 @@
 import django.contrib.admin.apps
+import django.contrib.staticfiles.apps
 from django.apps import AppConfig
 
 
@@ -11,6 +12,13 @@ class HelpdeskConfig(AppConfig):
 
     def ready(self) -> None:
         from helpdesk import checks  # noqa: F401 - importing registers them
+
+
+class StaticFiles(django.contrib.staticfiles.apps.StaticFilesConfig):
+    """Static files without those of a second reader of API documents, which nothing of ours shows."""
+
+    default = False
+    ignore_patterns = [*django.contrib.staticfiles.apps.StaticFilesConfig.ignore_patterns, "redoc"]
 
 
 class SupervisorsAdminConfig(django.contrib.admin.apps.AdminConfig):

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import salted_hmac
+from whitenoise.compress import Compressor
 
 from helpdesk import logs
 
@@ -62,10 +64,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "helpdesk.apps.StaticFiles",
     "axes",
+    "corsheaders",
     "csp",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "template_partials",
 ]
 
@@ -74,6 +80,7 @@ MIDDLEWARE = [
     "helpdesk.middleware.trusted_proxies",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "helpdesk.middleware.CompressPages",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -107,7 +114,6 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "tickets.context.desk",
-                "tickets.context.desk",
             ],
         },
     },
@@ -138,7 +144,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 # Its lists in the admin would let attempts be deleted; a lock ends by itself.
 AXES_ENABLE_ADMIN = False
-AXES_LOCKOUT_CALLABLE = "tickets.views.entry.locked_out"
+AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
 
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
@@ -163,6 +169,53 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "form-action": [SELF],
     },
+}
+
+# The API. Browsers of other sites may call it from the named origins alone, and never with the desk's cookies.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:5173", "http://localhost:3000"])
+CORS_ALLOW_CREDENTIALS = False
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tickets.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tickets.api.permissions.WorksHere"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tickets.api.problems.handle",
+}
+# A key of its own, so that no other signature of the site's is ever good for a token. Changing it ends every sign-in.
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": env.str("JWT_SIGNING_KEY", default="") or salted_hmac("jwt", "", secret=SECRET_KEY).hexdigest(),
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Helpdesk API",
+    "VERSION": "1",
+    "DESCRIPTION": "Tickets, messages and customers of a Telegram helpdesk. Refusals are problem details (RFC 9457).",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["tickets.api.schema.without_slashes"],
+    "ENUM_NAME_OVERRIDES": {
+        "Status": "tickets.models.Status",
+        "SenderType": "tickets.models.Sender",
+        "NewSenderType": ["manager", "note", "client"],
+        "SettableStatus": ["open", "resolved"],
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+    "TAGS": [
+        {"name": "auth", "description": "Signing in: a short access token and a refresh token that is good once."},
+        {"name": "tickets", "description": "What customers asked."},
+        {"name": "messages", "description": "Conversations and their files."},
+        {"name": "customers", "description": "Who asked."},
+        {"name": "sessions", "description": "Where a customer's chat with the bot stands."},
+        {"name": "catalog", "description": "Teams, topics and tags."},
+    ],
 }
 
 # Data. IMMEDIATE takes SQLite's write lock when a transaction begins: with the default, two processes that read and
@@ -191,9 +244,11 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 # Ten files in one message; each may be 50 MB and is streamed to disk, so the form checks its size.
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+# Maps are for developers' eyes: compressing those of Swagger UI would be most of the work of collecting.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "map"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

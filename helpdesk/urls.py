@@ -11,6 +11,7 @@ urlpatterns = [
     path("desk/telegram/", banner.telegram, name="telegram-banner"),
     path("desk/", include("tickets.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("helpdesk.api")),
     path("health", health.health, name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

@@ -102,6 +102,11 @@ def can_decide(user: User, message: Message) -> bool:
     return message.ticket is not None and can_work_on(user, message.ticket)
 
 
+def may_enter_by_hand(user: User) -> bool:
+    """Whether this person may take down in a customer's name what was said elsewhere."""
+    return is_supervisor(user)
+
+
 def audience(ticket: Ticket) -> set[str]:
     """Tokens of those who see an active ticket, for the live stream; `audiences_of` gives a person's own tokens.
 

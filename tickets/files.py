@@ -41,6 +41,15 @@ def sniff(head: bytes) -> str:
     return next((media_type for matches, media_type in signatures if matches), UNKNOWN_TYPE)
 
 
+_SOUNDS = frozenset({ContentType.VOICE, ContentType.AUDIO})
+
+
+def can_travel_as(kind: ContentType, media_type: str, size: int) -> bool:
+    """Whether Telegram takes such a file as this kind: anything as a document, a sound as voice or audio."""
+    fitting = kind_for(media_type, size)
+    return kind in (fitting, ContentType.DOCUMENT) or {kind, fitting} <= _SOUNDS
+
+
 def kind_for(media_type: str, size: int) -> ContentType:
     """How Telegram should carry a file: a picture, a video or a sound where it is one, else a document."""
     kind = _KINDS.get(media_type, ContentType.DOCUMENT)

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from botbridge.models import OutboundCall, Update
+from botbridge.models import ChatSession, OutboundCall, Update
 from conftest import person, wrote
 from tickets import operations
 from tickets.models import (
@@ -117,6 +117,7 @@ class Route:
     data: Values = lambda target, world: {}
     before: Preparation = lambda target: None
     headers: dict[str, str] = field(default_factory=dict)
+    is_json: bool = False
 
 
 def of_ticket(target: Target, world: World) -> dict[str, Any]:
@@ -283,7 +284,64 @@ SITE = [
     Route("set_language", "POST", EVERYONE, data=lambda target, world: {"language": "kk"}),
 ]
 
-ROUTES = [*SITE, *DESK, *ADMIN]
+# The API, asked with the desk's session; a program's token leads to the same person. Nobody is sent to sign in.
+UNKNOWN = 401
+
+
+def api(name: str, method: str, allowed: Answers, where: Values = lambda target, world: {}, **more: Any) -> Route:
+    unknown: Answers = {who: UNKNOWN for who, answer in allowed.items() if answer == LOGIN}
+    return Route(f"api:{name}", method, allowed | unknown, where, is_json=True, **more)
+
+
+def of_customer(target: Target, world: World) -> dict[str, Any]:
+    return {"customer_id": target.ticket.customer_id}
+
+
+def of_chat(target: Target, world: World) -> dict[str, Any]:
+    return {"user_id": target.ticket.customer.telegram_user_id}
+
+
+def open_chat(target: Target) -> None:
+    customer = target.ticket.customer
+    ChatSession.objects.create(bot_id=7, chat_id=customer.telegram_user_id, customer=customer)
+
+
+def pending(target: Target, world: World) -> dict[str, Any]:
+    return {"telegramUserId": target.ticket.customer.telegram_user_id, "pendingMedia": []}
+
+
+def said(sender: str) -> Values:
+    return lambda target, world: {"senderType": sender, "text": "Проверьте зарядку."}
+
+
+API = [
+    api("login", "POST", dict.fromkeys(PEOPLE, UNKNOWN), data=lambda t, w: {"username": "x", "password": "y"}),
+    api("refresh-token", "POST", dict.fromkeys(PEOPLE, UNKNOWN), data=lambda t, w: {"refresh": "x"}),
+    api("logout", "POST", STAFF),
+    api("me", "GET", STAFF),
+    api("tickets", "GET", STAFF),
+    api("tickets", "POST", SUPERVISING, data=lambda t, w: {"telegramUserId": 5, "text": "Звонил"}),
+    api("ticket", "GET", SEEING, of_ticket),
+    api("ticket", "PATCH", WORKING, of_ticket, data=lambda t, w: {"priority": "high"}),
+    api("messages", "GET", SEEING, of_ticket),
+    api("messages", "POST", WORKING, of_ticket, data=said("manager")),
+    api("messages", "POST", SEEING, of_ticket, data=said("note")),
+    api("messages", "POST", SEEING | {COLLEAGUE: FORBIDDEN, ASSIGNEE: FORBIDDEN}, of_ticket, data=said("client")),
+    api("message", "GET", SEEING, of_reply),
+    api("file", "GET", SEEING, of_file),
+    api("customers", "GET", STAFF),
+    api("customer", "GET", SEEING, of_customer),
+    api("teams", "GET", STAFF),
+    api("topics", "GET", STAFF),
+    api("tags", "GET", STAFF),
+    api("session", "GET", SEEING, of_chat, before=open_chat),
+    api("sessions", "POST", SEEING | {COLLEAGUE: FORBIDDEN, ASSIGNEE: FORBIDDEN}, data=pending, before=open_chat),
+    api("schema", "GET", EVERYONE),
+    api("docs", "GET", EVERYONE),
+    api("nothing", "GET", dict.fromkeys(PEOPLE, HIDDEN)),
+]
+
+ROUTES = [*SITE, *DESK, *ADMIN, *API]
 
 # Django's admin adds these without names: /admin/tickets/ticket/1000/ → …/change/, and a 404 for everything else.
 UNNAMED = {"admin:<path:object_id>/", "admin:(?P<url>.*)$"}
@@ -301,7 +359,7 @@ def test_every_route_has_a_row() -> None:
     missing = set(names(get_resolver())) - {route.name for route in ROUTES} - UNNAMED
     assert not missing, (
         f"Nobody has said who may reach {sorted(missing)}. "
-        "Add a row with each method it takes to DESK, ADMIN or SITE in helpdesk/tests/test_access.py."
+        "Add a row with each method it takes to DESK, ADMIN, API or SITE in helpdesk/tests/test_access.py."
     )
 
 
@@ -395,7 +453,7 @@ def answer(response: HttpResponse) -> str | int:
         return LOGIN
     if response.status_code == 401 and b'autocomplete="current-password"' in response.content:
         return LOGIN  # an act's text is carried through the sign-in page itself
-    return OK if is_redirect or response.status_code in (200, 204) else response.status_code
+    return OK if is_redirect or response.status_code in (200, 201, 204) else response.status_code
 
 
 class Undone(Exception):
@@ -411,7 +469,8 @@ def ask(route: Route, world: World, who: str, browser: Client) -> str | int:
             route.before(target)
             address = reverse(route.name, kwargs=route.where(target, world))
             send = getattr(browser, route.method.lower())
-            given = answer(send(address, route.data(target, world), headers=route.headers))
+            kind = {"content_type": "application/json"} if route.is_json and route.method != "GET" else {}
+            given = answer(send(address, route.data(target, world), headers=route.headers, **kind))
             raise Undone
     except Undone:
         return given

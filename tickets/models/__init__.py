@@ -1,5 +1,6 @@
 """The domain's rows: facts, constraints, indexes and the QuerySets screens are made of. Writes live in `operations`."""
 
+from tickets.models.api import ApiAnswer, ApiSession
 from tickets.models.catalog import Tag, Topic
 from tickets.models.customers import Customer
 from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Reason
@@ -42,6 +43,8 @@ __all__ = [
     "REOPEN_WITHIN",
     "SUBJECT_LENGTH",
     "SUPERVISORS",
+    "ApiAnswer",
+    "ApiSession",
     "AppendOnlyError",
     "Attachment",
     "AttachmentState",

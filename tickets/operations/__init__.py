@@ -5,6 +5,15 @@ happens whole or raises a `Refused`.
 """
 
 from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
+from tickets.operations.api import (
+    Rotation,
+    answering_once,
+    end_api_session,
+    prune_api,
+    rotate_api_session,
+    start_api_session,
+)
+from tickets.operations.by_hand import enter_by_hand, open_by_hand
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
@@ -67,12 +76,14 @@ __all__ = [
     "NotVisible",
     "Received",
     "Refused",
+    "Rotation",
     "Seen",
     "Then",
     "Unseen",
     "Upload",
     "WrongState",
     "add_tag",
+    "answering_once",
     "assign",
     "attach_file",
     "bring_back",
@@ -83,6 +94,8 @@ __all__ = [
     "disable_user",
     "edit_reply",
     "enable_user",
+    "end_api_session",
+    "enter_by_hand",
     "expire_automatic",
     "fail_file",
     "fetch_later",
@@ -98,7 +111,9 @@ __all__ = [
     "mark_unread",
     "move_to_team",
     "note",
+    "open_by_hand",
     "parts_of",
+    "prune_api",
     "prune_changes",
     "receive",
     "release",
@@ -114,6 +129,7 @@ __all__ = [
     "reveal_phone",
     "revise",
     "revoke",
+    "rotate_api_session",
     "save_draft",
     "say",
     "set_customer_language",
@@ -124,6 +140,7 @@ __all__ = [
     "set_topic",
     "settle",
     "snooze",
+    "start_api_session",
     "start_fetching",
     "start_sending",
     "take",

@@ -25,6 +25,7 @@ from tickets.models import (
     Team,
     Ticket,
     Topic,
+    User,
 )
 from tickets.operations.acts import begin, lock_ticket
 from tickets.operations.conversation import put_back_to_work, show_last, wake
@@ -62,6 +63,8 @@ class Incoming:
     quote: Message | None = None
     quote_text: str = ""
     media_group_id: str = ""
+    #: What the question is about, where somebody said; else the first line of its words.
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,24 +119,37 @@ def set_customer_phone(*, customer: Customer, phone: str, verified: bool) -> Cus
 
 @transaction.atomic
 def receive(
-    *, customer: Customer, incoming: Incoming, ticket: Ticket | None = None, topic: Topic | None = None
+    *,
+    customer: Customer,
+    incoming: Incoming,
+    ticket: Ticket | None = None,
+    topic: Topic | None = None,
+    entered_by: User | None = None,
 ) -> Received:
     """Store what a customer wrote, visible and unread, whatever the bot was waiting for.
 
     Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
-    comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
+    comes back to work unless the message is bare thanks; an older one is followed up by a new ticket. `entered_by` is
+    who took it down for the customer, who was not in the chat then.
     """
-    if customer.stopped_bot_at is not None:
+    if customer.stopped_bot_at is not None and entered_by is None:
         customer_returned(customer=customer)
     current = lock_ticket(ticket.pk) if ticket is not None else None
     if current is None:
-        return _open(customer, incoming, topic=topic)
+        return _open(customer, incoming, entered_by, topic=topic)
     if not current.is_active and not current.can_reopen(timezone.now()):
-        return _open(customer, incoming, topic=topic or current.topic, follows_up=current)
-    return _append(current, incoming)
+        return _open(customer, incoming, entered_by, topic=topic or current.topic, follows_up=current)
+    return _append(current, incoming, entered_by)
 
 
-def _open(customer: Customer, incoming: Incoming, *, topic: Topic | None, follows_up: Ticket | None = None) -> Received:
+def _open(
+    customer: Customer,
+    incoming: Incoming,
+    entered_by: User | None,
+    *,
+    topic: Topic | None,
+    follows_up: Ticket | None = None,
+) -> Received:
     team = topic.team if topic is not None and topic.team is not None else None
     ticket = Ticket.objects.create(
         customer=customer,
@@ -143,17 +159,17 @@ def _open(customer: Customer, incoming: Incoming, *, topic: Topic | None, follow
         follows_up=follows_up,
         waiting_since=incoming.sent_at,
     )
-    act = begin(ticket)
-    message = _store(ticket, incoming)
+    act = begin(ticket, entered_by)
+    message = _store(ticket, incoming, entered_by)
     ticket.opened_by = message
     show_last(ticket, message)
     act.record(Event.Kind.OPENED, change=Change.Kind.MESSAGE, message=message)
     return Received(message, ticket, opened=True)
 
 
-def _append(ticket: Ticket, incoming: Incoming) -> Received:
-    act = begin(ticket)
-    message = _store(ticket, incoming)
+def _append(ticket: Ticket, incoming: Incoming, entered_by: User | None) -> Received:
+    act = begin(ticket, entered_by)
+    message = _store(ticket, incoming, entered_by)
     show_last(ticket, message)
     stays_solved = not ticket.is_active and _is_thanks(incoming)
     reopened = not ticket.is_active and not stays_solved
@@ -177,15 +193,18 @@ def _is_thanks(incoming: Incoming) -> bool:
 
 
 def _subject(incoming: Incoming) -> str:
+    if incoming.subject:
+        return storable(incoming.subject)[:SUBJECT_LENGTH]
     first_line = next((line.strip() for line in storable(incoming.text).splitlines() if line.strip()), "")
     return first_line[:SUBJECT_LENGTH]
 
 
-def _store(ticket: Ticket, incoming: Incoming) -> Message:
+def _store(ticket: Ticket, incoming: Incoming, entered_by: User | None) -> Message:
     message = Message.objects.create(
         ticket=ticket,
         customer=ticket.customer,
         sender=Sender.CLIENT,
+        author=entered_by,
         content_type=incoming.content_type[:40],
         text=storable(incoming.text),
         entities=list(incoming.entities),

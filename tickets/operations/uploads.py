@@ -9,7 +9,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy as _
 
-from tickets.files import HEAD_BYTES, MAX_FILES, MAX_UPLOAD, kind_for, sniff
+from tickets.files import HEAD_BYTES, MAX_FILES, MAX_UPLOAD, can_travel_as, kind_for, sniff
 from tickets.models import Attachment, AttachmentState, ContentType, Message, attachment_path
 from tickets.operations.errors import Invalid
 from tickets.text import storable
@@ -17,10 +17,14 @@ from tickets.text import storable
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file a person attaches. `name` is what the customer will see; the bytes decide what it is."""
+    """A file a person attaches. `name` is what the customer will see; the bytes decide what it is.
+
+    `kind` is how it should travel, where somebody chose; the bytes must agree.
+    """
 
     name: str
     file: "File[bytes]"
+    kind: ContentType | None = None
 
     @property
     def size(self) -> int:
@@ -35,10 +39,7 @@ class StoredFile:
     name: str
     media_type: str
     size: int
-
-    @property
-    def kind(self) -> ContentType:
-        return kind_for(self.media_type, self.size)
+    kind: ContentType
 
 
 @dataclass
@@ -111,9 +112,14 @@ def stored(uploads: Sequence[Upload]) -> Iterator[StoredFiles]:
 
 
 def _store(upload: Upload) -> StoredFile:
+    """:raises Invalid: its bytes are not of the kind it should travel as."""
     upload.file.seek(0)
     media_type = sniff(upload.file.read(HEAD_BYTES))
     upload.file.seek(0)
     size = upload.size
+    if upload.kind is not None and not can_travel_as(upload.kind, media_type, size):
+        words = _("Файл «{name}» нельзя отправить как «{kind}»: содержимое не то.")
+        raise Invalid("mediaType", words.format(name=upload.name, kind=upload.kind.label))
+    kind = upload.kind or kind_for(media_type, size)
     path = default_storage.save(attachment_path(None, ""), upload.file)
-    return StoredFile(path, storable(upload.name)[:255], media_type, size)
+    return StoredFile(path, storable(upload.name)[:255], media_type, size, kind)

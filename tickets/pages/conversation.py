@@ -206,10 +206,12 @@ class Bubble:
 
     @property
     def by(self) -> str:
-        """Whose reply this is, where it is not the reader's own."""
+        """Whose reply this is, where it is not the reader's own; who took down what the customer said elsewhere."""
         author = self.message.author
         if self.message.sender == Sender.SYSTEM:
             return _("Бот")
+        if self.message.sender == Sender.CLIENT:
+            return _("Записано со слов клиента: %(name)s") % {"name": author.display_name} if author else ""
         return author.display_name if author is not None and author.pk != self.reader.pk else ""
 
     @cached_property

@@ -26,6 +26,7 @@ CLOCKS: tuple[tuple[Callable[[], int], float], ...] = (
     (operations.free_tickets_of_the_gone, 5),
     (operations.close_resolved, 60),
     (operations.prune_changes, 60),
+    (operations.prune_api, 3600),
 )
 TICK = 1.0
 

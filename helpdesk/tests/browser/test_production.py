@@ -23,16 +23,18 @@ pytestmark = [
 COLLECTS_WITHIN = 120
 
 
-@pytest.fixture
-def environment(transactional_db: None) -> dict[str, str]:
-    chosen = {"DEBUG": "0", "SECRET_KEY": f"{uuid.uuid4()}{uuid.uuid4()}", "ENV_FILE": ""}
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("static")
+    secret = f"{uuid.uuid4()}{uuid.uuid4()}"
+    chosen = {"DEBUG": "0", "SECRET_KEY": secret, "ENV_FILE": "", "STATIC_ROOT": str(folder)}
     with process("manage.py", "collectstatic", "--no-input", "--verbosity", "0", **chosen) as collecting:
         assert collecting.wait(timeout=COLLECTS_WITHIN) == 0
     return chosen
 
 
 @pytest.fixture
-def production(environment: dict[str, str], browser: Browser) -> Iterator[Desk]:
+def production(transactional_db: None, environment: dict[str, str], browser: Browser) -> Iterator[Desk]:
     with serving(browser, **environment) as running:
         yield running
 
@@ -53,6 +55,12 @@ def test_the_desk_is_live_under_the_policy(production: Desk, ticket: Ticket, aig
     page.wait_for_selector("html[data-live=on]", state="attached")
     wrote(ticket.customer, "Уже включился", ticket=ticket)
     expect(page.locator("#log-list")).to_contain_text("Уже включился")
+
+
+def test_the_apis_reading_room_shows_its_operations(production: Desk) -> None:
+    page = production.open().new_page()
+    visit(page, "/api/v1/docs/")
+    expect(page.get_by_text("/api/v1/tickets/{ticket_id}/messages").first).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/desk/t/1/", "/nowhere/", "/desk/nowhere/", "/admin/"])

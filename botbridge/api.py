@@ -1,0 +1,71 @@
+"""The API's part that knows the bot: chat sessions, under the predecessor's paths."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from botbridge.chats import ALBUMS_REMEMBERED
+from botbridge.sessions import PendingAlbum, session_of, set_pending_media
+from tickets.api.schema import problems
+from tickets.api.strict import ApiRequest, StrictSerializer, read_body
+
+MAX_USER_ID = 2**52
+
+
+class Album(StrictSerializer):
+    """An album whose later parts may still come, and the ticket they belong to."""
+
+    mediaGroupId = serializers.CharField(max_length=64, source="media_group_id")  # noqa: N815
+    ticketId = serializers.IntegerField(min_value=1, source="ticket")  # noqa: N815
+
+
+class SessionOut(serializers.Serializer[Any]):
+    """Where one customer's chat stands. `currentTicket` gets what the customer writes next."""
+
+    telegramUserId = serializers.IntegerField(source="chat_id")  # noqa: N815
+    state = serializers.CharField()
+    currentTicket = serializers.IntegerField(source="current_ticket_id", allow_null=True)  # noqa: N815
+    language = serializers.CharField(source="customer.language")
+    pendingMedia = Album(many=True, source="pending_media")  # noqa: N815
+
+
+class SessionIn(StrictSerializer):
+    """Which albums of a customer are still on their way."""
+
+    telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)  # noqa: N815
+    pendingMedia = Album(many=True, source="pending_media")  # noqa: N815
+
+    def validate_pendingMedia(self, albums: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N802
+        if len(albums) > ALBUMS_REMEMBERED:
+            raise ValidationError(_("Не больше {n} альбомов сразу.").format(n=ALBUMS_REMEMBERED))
+        return albums
+
+
+class Sessions(APIView):
+    @extend_schema(
+        operation_id="saveSession",
+        tags=["sessions"],
+        request=SessionIn,
+        responses={200: SessionOut, **problems(400, 401, 403, 404, 409, 415, 422)},
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Set a chat's pending albums, for supervisors."""
+        values = read_body(SessionIn, request)
+        albums = [
+            PendingAlbum(media_group_id=each["media_group_id"], ticket=each["ticket"])
+            for each in values["pending_media"]
+        ]
+        session = set_pending_media(actor=request.user, telegram_user_id=values["telegramUserId"], pending_media=albums)
+        return Response(SessionOut(session).data)
+
+
+class OneSession(APIView):
+    @extend_schema(operation_id="getSession", tags=["sessions"], responses={200: SessionOut, **problems(401, 403, 404)})
+    def get(self, request: ApiRequest, user_id: int) -> Response:
+        """A customer's chat by the customer's Telegram user id."""
+        return Response(SessionOut(session_of(request.user, user_id)).data)

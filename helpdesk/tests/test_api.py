@@ -1,0 +1,57 @@
+"""The API as a whole: its document, its reading room, and who may call it from a browser."""
+
+import re
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from tickets.models import User
+
+SCHEMA, DOCS, TICKETS = "/api/v1/schema/", "/api/v1/docs/", "/api/v1/tickets"
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_document_is_valid_and_leaves_nothing_unsaid() -> None:
+    out = StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
+    assert "/api/v1/tickets/{ticket_id}/messages:" in out.getvalue()
+
+
+def test_the_document_names_each_address_once(client: Client) -> None:
+    document = client.get(SCHEMA, headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    assert not [path for path in document["paths"] if path.endswith("/")]
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    ids = [operation["operationId"] for operation in operations]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch("[a-z]+[A-Za-z]*", each) for each in ids)
+    assert all(operation["description"] for operation in operations), "each operation says what it does"
+
+
+def test_the_reading_room_comes_from_our_own_files_under_the_strict_policy(client: Client) -> None:
+    page = client.get(DOCS)
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    assert not re.search(r"<style|\sstyle=|\son\w+=\"|<script(?![^>]*\bsrc=)|//cdn", text)
+    script = client.get(re.search(r'src="(/api/v1/docs/[^"]+)"', text)[1].replace("&amp;", "&"))
+    assert script["Content-Type"].startswith("application/javascript")
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://localhost:3000"])
+def test_browsers_of_the_named_origins_may_call(client: Client, origin: str) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
+    answer = client.options(TICKETS, headers=asked)
+    assert answer["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Credentials" not in answer, "never with the desk's cookies"
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [(TICKETS, "http://evil.example"), ("/desk/", "http://localhost:5173"), ("/admin/", "http://localhost:5173")],
+)
+def test_nobody_else_may_and_nothing_else_is_open(client: Client, aigerim: User, path: str, origin: str) -> None:
+    answer = client.options(path, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+    assert "Access-Control-Allow-Origin" not in answer

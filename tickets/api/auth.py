@@ -1,0 +1,130 @@
+"""Signing in and out, and whose token it is."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from tickets import access, operations
+from tickets.api.authentication import NOT_GOOD, REALM, SESSION_CLAIM, read, tokens_for
+from tickets.api.schema import problems
+from tickets.api.strict import ApiRequest, StrictSerializer, read_body
+from tickets.models import ApiSession, User
+from tickets.operations import Rotation
+
+
+class Credentials(StrictSerializer):
+    """A login and a password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False)
+
+
+class RefreshTokenIn(StrictSerializer):
+    """The refresh token last given; it is good once."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPair(serializers.Serializer[Any]):
+    """An access token for ten minutes and the refresh token that brings the next pair."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+
+
+class Me(serializers.Serializer[Any]):
+    """The person behind the call."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField(source="display_name")
+    role = serializers.SerializerMethodField()
+    teams = serializers.SerializerMethodField()
+
+    def get_role(self, user: User) -> str:
+        return "supervisor" if access.is_supervisor(user) else "manager"
+
+    def get_teams(self, user: User) -> list[int]:
+        return sorted(user.team_ids)
+
+
+class Door(APIView):
+    """A view that no token is needed for; one that is bad must not shut it."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Without it REST framework makes every 401 a 403."""
+        return REALM
+
+
+class Login(Door):
+    @extend_schema(
+        operation_id="login",
+        tags=["auth"],
+        request=Credentials,
+        responses={200: TokenPair, **problems(400, 401, 415, 422, 429)},
+        auth=[],
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Sign in by login and password. Unknown, wrong and disabled accounts are told alike."""
+        credentials = read_body(Credentials, request)
+        person = authenticate(_plain(request), **credentials)
+        if not isinstance(person, User) or not access.may_enter(person):
+            raise AuthenticationFailed(_("Логин или пароль не подошли."))
+        return Response(tokens_for(operations.start_api_session(user=person)))
+
+
+class RefreshTokenView(Door):
+    @extend_schema(
+        operation_id="refreshToken",
+        tags=["auth"],
+        request=RefreshTokenIn,
+        responses={200: TokenPair, **problems(400, 401, 415, 422)},
+        auth=[],
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Exchange the refresh token for the next pair. One that was exchanged earlier ends the whole sign-in."""
+        token = read(read_body(RefreshTokenIn, request)["refresh"], RefreshToken)
+        if token is None:
+            raise AuthenticationFailed(NOT_GOOD)
+        rotation, session = operations.rotate_api_session(
+            session_id=token.get(SESSION_CLAIM) or 0, refresh_id=token["jti"]
+        )
+        if rotation != Rotation.DONE or session is None:
+            raise AuthenticationFailed(NOT_GOOD)
+        return Response(tokens_for(session))
+
+
+class Logout(APIView):
+    @extend_schema(operation_id="logout", tags=["auth"], request=None, responses={204: None, **problems(401, 403)})
+    def post(self, request: ApiRequest) -> Response:
+        """End this sign-in: both its tokens are good no more."""
+        if isinstance(request.auth, ApiSession):
+            operations.end_api_session(session_id=request.auth.pk, user=request.user)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class MeView(APIView):
+    @extend_schema(operation_id="me", tags=["auth"], responses={200: Me, **problems(401, 403)})
+    def get(self, request: ApiRequest) -> Response:
+        """Who this is, in which role and teams."""
+        return Response(Me(request.user).data)
+
+
+def _plain(request: ApiRequest) -> HttpRequest:
+    """Django's own request: the lock after failed attempts leaves its mark there."""
+    plain: HttpRequest = request._request
+    return plain

@@ -1,0 +1,139 @@
+"""Who and what tickets refer to: teams with their members, topics, tags, customers."""
+
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tickets import access
+from tickets.api.fields import Moment
+from tickets.api.pages import CursorPagination, CursorQuery, walk
+from tickets.api.schema import problems
+from tickets.api.strict import ApiRequest, read_query
+from tickets.models import Customer, Tag, Team, Topic
+
+
+class Member(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="display_name")
+
+
+class TeamOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    isDefault = serializers.BooleanField(source="is_default")  # noqa: N815
+    members = Member(many=True)
+
+
+class TopicOut(serializers.Serializer[Any]):
+    """A topic in the bot's three languages; `team` gets new tickets about it, null means the default one."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    nameKk = serializers.CharField(source="name_kk")  # noqa: N815
+    nameEn = serializers.CharField(source="name_en")  # noqa: N815
+    team = serializers.IntegerField(source="team_id", allow_null=True)
+
+
+class TagOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class CustomerOut(serializers.Serializer[Any]):
+    """A customer. The phone's middle is hidden; the desk shows it whole and writes down to whom."""
+
+    id = serializers.IntegerField()
+    telegramUserId = serializers.IntegerField(source="telegram_user_id", allow_null=True)  # noqa: N815
+    name = serializers.CharField()
+    username = serializers.CharField()
+    language = serializers.CharField()
+    maskedPhone = serializers.CharField(source="masked_phone")  # noqa: N815
+    stoppedBotAt = Moment(source="stopped_bot_at", allow_null=True)  # noqa: N815
+    createdAt = Moment(source="created_at")  # noqa: N815
+
+
+class TeamsOut(serializers.Serializer[Any]):
+    teams = TeamOut(many=True)
+
+
+class TopicsOut(serializers.Serializer[Any]):
+    topics = TopicOut(many=True)
+
+
+class TagsOut(serializers.Serializer[Any]):
+    tags = TagOut(many=True)
+
+
+class CustomersPage(serializers.Serializer[Any]):
+    customers = CustomerOut(many=True)
+    pagination = CursorPagination()
+
+
+class CustomersQuery(CursorQuery):
+    user_id = serializers.IntegerField(min_value=1, required=False, help_text="The customer's Telegram user id.")
+    search = serializers.CharField(max_length=100, required=False, help_text="A part of a name or a username.")
+
+
+class Teams(APIView):
+    @extend_schema(operation_id="listTeams", tags=["catalog"], responses={200: TeamsOut, **problems(401, 403)})
+    def get(self, request: ApiRequest) -> Response:
+        """The teams at work that this person belongs to; for supervisors all."""
+        teams = Team.objects.filter(retired_at__isnull=True).prefetch_related("members").order_by("name")
+        if not access.is_supervisor(request.user):
+            teams = teams.filter(pk__in=request.user.team_ids)
+        return Response({"teams": TeamOut(teams, many=True).data})
+
+
+class Topics(APIView):
+    @extend_schema(operation_id="listTopics", tags=["catalog"], responses={200: TopicsOut, **problems(401, 403)})
+    def get(self, request: ApiRequest) -> Response:
+        """The topics customers may choose from, in the bot's order."""
+        topics = Topic.objects.filter(retired_at__isnull=True).order_by("position", "pk")
+        return Response({"topics": TopicOut(topics, many=True).data})
+
+
+class Tags(APIView):
+    @extend_schema(operation_id="listTags", tags=["catalog"], responses={200: TagsOut, **problems(401, 403)})
+    def get(self, request: ApiRequest) -> Response:
+        """The tags in use."""
+        tags = Tag.objects.filter(retired_at__isnull=True).order_by("name")
+        return Response({"tags": TagOut(tags, many=True).data})
+
+
+class Customers(APIView):
+    @extend_schema(
+        operation_id="listCustomers",
+        tags=["customers"],
+        parameters=[CustomersQuery],
+        responses={200: CustomersPage, **problems(401, 403, 422)},
+    )
+    def get(self, request: ApiRequest) -> Response:
+        """The customers with a ticket this person sees, the newest first."""
+        query = read_query(CustomersQuery, request)
+        found = Customer.objects.filter(access.visible_customers(request.user))
+        if "user_id" in query:
+            found = found.filter(telegram_user_id=query["user_id"])
+        if "search" in query:
+            words = query["search"].strip().removeprefix("@")
+            found = found.filter(
+                Q(name__icontains=words) | Q(name__contains=words.title()) | Q(username__icontains=words)
+            )
+        rows, pagination = walk(found, query)
+        return Response({"customers": CustomerOut(rows, many=True).data, "pagination": pagination})
+
+
+class OneCustomer(APIView):
+    @extend_schema(
+        operation_id="getCustomer", tags=["customers"], responses={200: CustomerOut, **problems(401, 403, 404)}
+    )
+    def get(self, request: ApiRequest, customer_id: int) -> Response:
+        """One customer."""
+        customer = Customer.objects.filter(access.visible_customers(request.user), pk=customer_id).first()
+        if customer is None:
+            raise NotFound
+        return Response(CustomerOut(customer).data)

@@ -1,0 +1,196 @@
+"""A ticket's messages: the conversation, replies, notes, and what a customer said elsewhere."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from tickets import operations
+from tickets.api.fields import Moment
+from tickets.api.pages import MAX_LIMIT, PageQuery, Pagination, total_of
+from tickets.api.repeats import MAX_KEY, once
+from tickets.api.schema import problems
+from tickets.api.strict import ApiRequest, StrictSerializer, read_body, read_query
+from tickets.api.tickets import find_ticket
+from tickets.models import Attachment, AttachmentState, ContentType, DeliveryState, Message, Sender, Ticket
+from tickets.operations import Seen, Upload
+
+#: Without parameters a client gets the whole conversation, as ever, up to this; `pagination.next` leads to the rest.
+WHOLE = 1000
+MEDIA_TYPES = [
+    kind.value
+    for kind in (ContentType.PHOTO, ContentType.VIDEO, ContentType.DOCUMENT, ContentType.VOICE, ContentType.AUDIO)
+]
+#: The caller's own ids made into the message's, so that the desk and the API share one guard against doubles.
+NAMESPACE = uuid.UUID("6f0c7a52-6d5e-4d0b-9a43-1f6a1c0d7d11")
+
+
+class FileOut(serializers.Serializer[Any]):
+    """A file of a message; `url` is there once the file is."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="file_name")
+    mediaType = serializers.CharField(source="kind")  # noqa: N815
+    contentType = serializers.CharField(source="sniffed_type")  # noqa: N815
+    size = serializers.IntegerField(allow_null=True)
+    state = serializers.ChoiceField(choices=AttachmentState.choices)
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, attachment: Attachment) -> str | None:
+        if attachment.state != AttachmentState.READY:
+            return None
+        ticket_id = self.context["ticket_id"]
+        where = {"ticket_id": ticket_id, "attachment_id": attachment.pk}
+        return str(reverse("api:file", kwargs=where, request=self.context["request"]))
+
+
+class MessageOut(serializers.Serializer[Any]):
+    """A message. `deliveryState` is null for what needs no delivery."""
+
+    id = serializers.IntegerField()
+    ticketId = serializers.IntegerField(source="ticket_id")  # noqa: N815
+    senderType = serializers.ChoiceField(source="sender", choices=Sender.choices)  # noqa: N815
+    author = serializers.IntegerField(source="author_id", allow_null=True)
+    text = serializers.CharField()
+    mediaType = serializers.CharField(source="content_type")  # noqa: N815
+    files = FileOut(many=True, source="attachments")
+    replyTo = serializers.IntegerField(source="quote_id", allow_null=True)  # noqa: N815
+    createdAt = Moment(source="sent_at")  # noqa: N815
+    editedAt = Moment(source="edited_at", allow_null=True)  # noqa: N815
+    deliveryState = serializers.SerializerMethodField()  # noqa: N815
+
+    def get_deliveryState(self, message: Message) -> DeliveryState | None:  # noqa: N802
+        delivery = getattr(message, "delivery", None)
+        return DeliveryState(delivery.state) if delivery is not None else None
+
+
+class MessagesPagination(Pagination):
+    """`next` is the address of what follows, null at the end."""
+
+    next = serializers.CharField(allow_null=True)
+
+
+class MessagesPage(serializers.Serializer[Any]):
+    messages = MessageOut(many=True)
+    pagination = MessagesPagination()
+
+
+class MessagesQuery(PageQuery):
+    """Without parameters: the whole conversation."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, required=False)
+    offset = serializers.IntegerField(min_value=0, max_value=2**31, default=0)
+
+
+class NewMessage(StrictSerializer):
+    """A reply, an internal note, or what the customer said elsewhere (supervisors only)."""
+
+    senderType = serializers.ChoiceField(  # noqa: N815
+        choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], default=Sender.MANAGER.value
+    )
+    text = serializers.CharField(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
+    replyTo = serializers.IntegerField(min_value=1, allow_null=True, default=None)  # noqa: N815
+    mediaType = serializers.ChoiceField(choices=MEDIA_TYPES, required=False)  # noqa: N815
+    seenMessageId = serializers.IntegerField(min_value=0, required=False)  # noqa: N815
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+
+
+class NewMessageWithFiles(NewMessage):
+    """The same as a form, with up to ten files."""
+
+    files = serializers.ListField(child=serializers.FileField(), required=False)
+
+
+def messages_of(ticket: Ticket) -> QuerySet[Message]:
+    return ticket.messages.select_related("delivery").prefetch_related("attachments").order_by("pk")
+
+
+def shown(request: ApiRequest, ticket: Ticket, messages: Any, *, many: bool = False) -> Any:
+    context = {"request": request, "ticket_id": ticket.pk}
+    return MessageOut(messages, many=many, context=context).data
+
+
+class Messages(APIView):
+    parser_classes = (JSONParser, MultiPartParser)
+
+    @extend_schema(
+        operation_id="listMessages",
+        tags=["messages"],
+        parameters=[MessagesQuery],
+        responses={200: MessagesPage, **problems(401, 403, 404, 422)},
+    )
+    def get(self, request: ApiRequest, ticket_id: int) -> Response:
+        """The conversation, oldest first, as it stands in the chat."""
+        ticket = find_ticket(request.user, ticket_id)
+        query = read_query(MessagesQuery, request)
+        limit, offset = query.get("limit", WHOLE), query["offset"]
+        found = messages_of(ticket)
+        rows = list(found[offset : offset + limit + 1])
+        following = offset + limit
+        link = request.build_absolute_uri(f"{request.path}?limit={min(limit, MAX_LIMIT)}&offset={following}")
+        pagination = {
+            "total": total_of(found),
+            "limit": limit,
+            "offset": offset,
+            "next": link if len(rows) > limit else None,
+        }
+        return Response({"messages": shown(request, ticket, rows[:limit], many=True), "pagination": pagination})
+
+    @extend_schema(
+        operation_id="createMessage",
+        tags=["messages"],
+        request={"application/json": NewMessage, "multipart/form-data": NewMessageWithFiles},
+        responses={201: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422)},
+    )
+    def post(self, request: ApiRequest, ticket_id: int) -> Response:
+        """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""
+        ticket = find_ticket(request.user, ticket_id)
+        values = read_body(NewMessage, request)
+        kind = ContentType(values["mediaType"]) if "mediaType" in values else None
+        uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist("files")]
+
+        def write() -> Response:
+            message = write_on(ticket, request, values, uploads)
+            body = shown(request, ticket, messages_of(ticket).get(pk=message.pk))
+            return Response(body, status=HTTPStatus.CREATED)
+
+        return once(request, values.get("clientId"), write)
+
+
+class OneMessage(APIView):
+    @extend_schema(operation_id="getMessage", tags=["messages"], responses={200: MessageOut, **problems(401, 403, 404)})
+    def get(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
+        """One message, to see how far a reply has come."""
+        ticket = find_ticket(request.user, ticket_id)
+        message = messages_of(ticket).filter(pk=message_id).first()
+        if message is None:
+            raise NotFound
+        return Response(shown(request, ticket, message))
+
+
+def write_on(ticket: Ticket, request: ApiRequest, values: dict[str, Any], uploads: list[Upload]) -> Message:
+    """The one operation a new message asks for."""
+    if values["senderType"] == Sender.CLIENT:
+        if uploads:
+            raise ValidationError({"files": [_("Со слов клиента записывают только текст.")]})
+        return operations.enter_by_hand(ticket_id=ticket.pk, actor=request.user, text=values["text"])
+    common: dict[str, Any] = {
+        "ticket_id": ticket.pk,
+        "actor": request.user,
+        "text": values["text"],
+        "uploads": uploads,
+        "client_id": uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4(),
+    }
+    if values["senderType"] == Sender.NOTE:
+        return operations.note(**common)
+    seen = Seen(values["seenMessageId"]) if "seenMessageId" in values else None
+    return operations.reply(quote_id=values["replyTo"], seen=seen, **common)

@@ -1,0 +1,271 @@
+"""Tickets: the list, one, a new one, and changes to it."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tickets import operations
+from tickets.api.fields import Moment
+from tickets.api.pages import CursorPagination, CursorQuery, walk
+from tickets.api.repeats import MAX_KEY, once
+from tickets.api.schema import problems
+from tickets.api.strict import ApiRequest, StrictSerializer, read_body, read_query
+from tickets.models import SUBJECT_LENGTH, Priority, Status, Tag, Ticket, User
+from tickets.operations import NotVisible, Seen
+from tickets.text import MAX_TEXT
+
+PRIORITIES = [priority.name.lower() for priority in Priority]
+#: What a program may set; waiting follows from replies, closed from time.
+SETTABLE = [Status.OPEN.value, Status.RESOLVED.value]
+NOBODY, MYSELF = "none", "me"
+
+
+class PriorityField(serializers.ChoiceField):
+    """low, normal, high or urgent."""
+
+    def __init__(self, **options: Any) -> None:
+        options.pop("choices", None)
+        super().__init__(choices=PRIORITIES, **options)
+
+    def to_representation(self, value: Any) -> str:
+        return Priority(value).name.lower()
+
+    def to_internal_value(self, data: Any) -> Priority:  # type: ignore[override]  # the domain's word for it
+        return Priority[str(super().to_internal_value(data)).upper()]
+
+
+@extend_schema_field(serializers.ListField(child=serializers.CharField()))
+class TagNames(serializers.Field):  # type: ignore[type-arg]
+    """A ticket's tags by their names."""
+
+    def to_representation(self, value: Any) -> list[str]:
+        return sorted(tag.name for tag in value.all())
+
+
+class TicketOut(serializers.Serializer[Any]):
+    """A ticket. `assignee`, `team` and `topic` are ids."""
+
+    id = serializers.IntegerField()
+    telegramUserId = serializers.IntegerField(source="customer.telegram_user_id", allow_null=True)  # noqa: N815
+    customerName = serializers.CharField(source="customer.display_name")  # noqa: N815
+    subject = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    priority = PriorityField()
+    assignee = serializers.IntegerField(source="assignee_id", allow_null=True)
+    team = serializers.IntegerField(source="team_id")
+    topic = serializers.IntegerField(source="topic_id", allow_null=True)
+    tags = TagNames()
+    createdAt = Moment(source="created_at")  # noqa: N815
+    updatedAt = Moment(source="updated_at")  # noqa: N815
+    lastMessageAt = Moment(source="last_message_at")  # noqa: N815
+
+
+class TicketsPage(serializers.Serializer[Any]):
+    tickets = TicketOut(many=True)
+    pagination = CursorPagination()
+
+
+class TicketsQuery(CursorQuery):
+    """Filters; several of them narrow the list together."""
+
+    user_id = serializers.IntegerField(min_value=1, required=False, help_text="The customer's Telegram user id.")
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    assignee = serializers.CharField(max_length=20, required=False, help_text="A person's id, `me` or `none`.")
+    team = serializers.IntegerField(min_value=1, required=False)
+    topic = serializers.IntegerField(min_value=1, required=False)
+    tag = serializers.CharField(max_length=40, required=False)
+    search = serializers.CharField(
+        max_length=100, required=False, help_text="A ticket's number, or a part of its subject or its customer's name."
+    )
+    updated_since = serializers.DateTimeField(required=False)
+
+    def validate_assignee(self, value: str) -> str:
+        if value not in (NOBODY, MYSELF) and not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise ValidationError(_("Номер сотрудника, me или none."))
+        return value
+
+
+class NewTicket(StrictSerializer):
+    """A question taken down for a customer, say from a phone call."""
+
+    telegramUserId = serializers.IntegerField(min_value=1, max_value=2**52)  # noqa: N815
+    subject = serializers.CharField(max_length=SUBJECT_LENGTH, allow_blank=True, default="")
+    text = serializers.CharField(max_length=MAX_TEXT)
+    topic = serializers.IntegerField(min_value=1, allow_null=True, default=None)
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+
+
+class TicketChange(StrictSerializer):
+    """What is to become of a ticket; what is absent stays. `tags` replaces all of them."""
+
+    status = serializers.ChoiceField(choices=SETTABLE, required=False)
+    priority = PriorityField(required=False)
+    assignee = serializers.IntegerField(min_value=1, allow_null=True, required=False)
+    topic = serializers.IntegerField(min_value=1, allow_null=True, required=False)
+    tags = serializers.ListField(child=serializers.CharField(max_length=40), max_length=50, required=False)
+    seenMessageId = serializers.IntegerField(  # noqa: N815
+        min_value=0, required=False, help_text="The last message the caller knows; newer ones refuse the change."
+    )
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+
+
+def tickets_of(user: User) -> QuerySet[Ticket]:
+    """What this person sees, with all that JSON tells of a ticket."""
+    return Ticket.objects.visible_to(user).select_related("customer").prefetch_related("tags")
+
+
+def find_ticket(user: User, ticket_id: int) -> Ticket:
+    """:raises NotFound: absent and hidden are told alike."""
+    ticket = tickets_of(user).filter(pk=ticket_id).first()
+    if ticket is None:
+        raise NotFound(NotVisible.message)
+    return ticket
+
+
+class Tickets(APIView):
+    @extend_schema(
+        operation_id="listTickets",
+        tags=["tickets"],
+        parameters=[TicketsQuery],
+        responses={200: TicketsPage, **problems(401, 403, 422)},
+    )
+    def get(self, request: ApiRequest) -> Response:
+        """The tickets this person sees, the newest first."""
+        query = read_query(TicketsQuery, request)
+        rows, pagination = walk(filtered(tickets_of(request.user), query, request.user), query)
+        return Response({"tickets": TicketOut(rows, many=True).data, "pagination": pagination})
+
+    @extend_schema(
+        operation_id="createTicket",
+        tags=["tickets"],
+        request=NewTicket,
+        responses={201: TicketOut, **problems(400, 401, 403, 409, 415, 422)},
+    )
+    def post(self, request: ApiRequest) -> Response:
+        """Open a ticket in a customer's name, for supervisors. It is recorded as entered by hand."""
+        values = read_body(NewTicket, request)
+
+        def create() -> Response:
+            ticket = operations.open_by_hand(
+                actor=request.user,
+                telegram_user_id=values["telegramUserId"],
+                subject=values["subject"],
+                text=values["text"],
+                topic_id=values["topic"],
+            )
+            return Response(TicketOut(find_ticket(request.user, ticket.pk)).data, status=HTTPStatus.CREATED)
+
+        return once(request, values.get("clientId"), create)
+
+
+class OneTicket(APIView):
+    @extend_schema(operation_id="getTicket", tags=["tickets"], responses={200: TicketOut, **problems(401, 403, 404)})
+    def get(self, request: ApiRequest, ticket_id: int) -> Response:
+        """One ticket."""
+        return Response(TicketOut(find_ticket(request.user, ticket_id)).data)
+
+    @extend_schema(
+        operation_id="changeTicket",
+        tags=["tickets"],
+        request=TicketChange,
+        responses={200: TicketOut, **problems(400, 401, 403, 404, 409, 415, 422)},
+    )
+    def patch(self, request: ApiRequest, ticket_id: int) -> Response:
+        """Change a ticket; all of it or nothing."""
+        find_ticket(request.user, ticket_id)
+        values = read_body(TicketChange, request)
+
+        def change() -> Response:
+            apply(ticket_id, request.user, values)
+            return Response(TicketOut(find_ticket(request.user, ticket_id)).data)
+
+        return once(request, values.get("clientId"), change)
+
+
+def filtered(tickets: QuerySet[Ticket], query: dict[str, Any], user: User) -> QuerySet[Ticket]:
+    """The tickets a query asks for."""
+    conditions: dict[str, Callable[[Any], Q]] = {
+        "user_id": lambda value: Q(customer__telegram_user_id=value),
+        "status": lambda value: Q(status=value),
+        "assignee": lambda value: _assigned(value, user),
+        "team": lambda value: Q(team=value),
+        "topic": lambda value: Q(topic=value),
+        "tag": lambda value: Q(tags__name=Tag.normal_form(value)),
+        "search": _matching,
+        "updated_since": lambda value: Q(updated_at__gte=value),
+    }
+    for name, condition in conditions.items():
+        if name in query:
+            tickets = tickets.filter(condition(query[name]))
+    return tickets
+
+
+def _assigned(value: str, user: User) -> Q:
+    if value == NOBODY:
+        return Q(assignee__isnull=True)
+    return Q(assignee=user.pk if value == MYSELF else int(value))
+
+
+def _matching(term: str) -> Q:
+    digits = term.strip().removeprefix("№")
+    if digits.isascii() and digits.isdigit() and len(digits) < 19:
+        return Q(pk=int(digits))
+    words = term.strip()
+    # SQLite folds the case of Latin letters only, so a name is also looked for as names are written.
+    return Q(subject__icontains=words) | Q(customer__name__icontains=words) | Q(customer__name__contains=words.title())
+
+
+@transaction.atomic
+def apply(ticket_id: int, user: User, change: dict[str, Any]) -> None:
+    """Each wish is an act of its own with its own line of history; a refused one takes the others back.
+
+    Tags, topic and priority come before the status: once solved, the rest would be about a ticket that is over.
+    """
+    seen = Seen(change["seenMessageId"]) if "seenMessageId" in change else None
+    common: dict[str, Any] = {"ticket_id": ticket_id, "actor": user, "seen": seen}
+    if "assignee" in change:
+        _assign(common, user, change["assignee"])
+    if "topic" in change:
+        operations.set_topic(topic_id=change["topic"], **common)
+    if "priority" in change:
+        operations.set_priority(priority=change["priority"], **common)
+    if "tags" in change:
+        _set_tags(common, change["tags"])
+    if "status" in change:
+        _set_status(common, Status(change["status"]))
+
+
+def _assign(common: dict[str, Any], user: User, assignee_id: int | None) -> None:
+    present = Ticket.objects.values_list("assignee_id", flat=True).get(pk=common["ticket_id"])
+    if assignee_id == present:
+        return
+    if assignee_id == user.pk:
+        operations.take(**common)
+    else:
+        operations.assign(assignee_id=assignee_id, **common)
+
+
+def _set_tags(common: dict[str, Any], names: list[str]) -> None:
+    wanted = {Tag.normal_form(name) for name in names}
+    present = dict(Tag.objects.filter(tickets=common["ticket_id"]).values_list("name", "pk"))
+    for name in sorted(present.keys() - wanted):
+        operations.remove_tag(tag_id=present[name], **common)
+    for name in sorted(wanted - present.keys()):
+        operations.add_tag(name=name, **common)
+
+
+def _set_status(common: dict[str, Any], status: Status) -> None:
+    present = Ticket.objects.values_list("status", flat=True).get(pk=common["ticket_id"])
+    if status == Status.RESOLVED:
+        operations.resolve(**common)
+    elif present in (Status.RESOLVED, Status.CLOSED):
+        operations.reopen(**common)

@@ -1,0 +1,194 @@
+"""Messages over the API: reading, replying, notes, files, and what a customer said elsewhere."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from conftest import wrote
+from tickets import operations
+from tickets.api import messages as api_messages
+from tickets.models import ContentType, Customer, Delivery, DeliveryState, Message, Sender, Ticket, User
+from tickets.tests.api.conftest import V1, Call
+from tickets.tests.api.test_tickets import errors
+
+PICTURE = (Path(settings.BASE_DIR) / "static" / "sandbox" / "samples" / "box.jpg").read_bytes()
+
+pytestmark = pytest.mark.django_db
+
+
+def address(ticket: Ticket) -> str:
+    return f"{V1}/tickets/{ticket.pk}/messages"
+
+
+def write(client: APIClient, ticket: Ticket, **body: object):
+    return client.post(address(ticket), body, format="json")
+
+
+def picture(name: str = "box.jpg", content: bytes = PICTURE) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type="image/jpeg")
+
+
+def test_without_parameters_the_whole_conversation_in_order(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    for number in range(60):
+        wrote(ticket.customer, f"Слово {number}", ticket=ticket)
+    page = called_by(aigerim).get(address(ticket)).json()
+    ids = [message["id"] for message in page["messages"]]
+    assert len(ids) == 61
+    assert ids == sorted(ids)
+    assert page["pagination"] == {"total": 61, "limit": api_messages.WHOLE, "offset": 0, "next": None}
+
+
+def test_a_very_long_one_leads_to_the_rest(
+    called_by: Call, aigerim: User, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_messages, "WHOLE", 4)
+    for number in range(9):
+        wrote(ticket.customer, f"Слово {number}", ticket=ticket)
+    client, found, link = called_by(aigerim), [], address(ticket)
+    while link:
+        page = client.get(link).json()
+        found += [message["id"] for message in page["messages"]]
+        link = page["pagination"]["next"]
+    assert found == list(ticket.messages.order_by("pk").values_list("pk", flat=True))
+
+
+def test_a_page_of_messages(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    for number in range(5):
+        wrote(ticket.customer, f"Слово {number}", ticket=ticket)
+    page = called_by(aigerim).get(address(ticket), {"limit": 2, "offset": 1}).json()
+    assert [message["text"] for message in page["messages"]] == ["Слово 0", "Слово 1"]
+    assert page["pagination"]["total"] == 6
+
+
+def test_a_reply_is_queued_for_the_customer(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    question = ticket.messages.get()
+    answer = write(called_by(aigerim), ticket, senderType="manager", text="Проверьте зарядку", replyTo=question.pk)
+    assert answer.status_code == 201
+    shown = answer.json()
+    message = Message.objects.get(pk=shown["id"])
+    assert shown == {
+        "id": message.pk,
+        "ticketId": ticket.pk,
+        "senderType": "manager",
+        "author": aigerim.pk,
+        "text": "Проверьте зарядку",
+        "mediaType": "text",
+        "files": [],
+        "replyTo": question.pk,
+        "createdAt": shown["createdAt"],
+        "editedAt": None,
+        "deliveryState": "queued",
+    }
+
+
+def test_how_far_a_reply_has_come(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    reply = write(client, ticket, text="Да").json()
+    operations.settle(delivery_id=reply["id"], state=DeliveryState.UNKNOWN, parts_sent=0)
+    assert client.get(f"{address(ticket)}/{reply['id']}").json()["deliveryState"] == "unknown"
+
+
+def test_a_note_stays_in_the_team(called_by: Call, bolat: User, ticket: Ticket) -> None:
+    shown = write(called_by(bolat), ticket, senderType="note", text="Склад закрыт").json()
+    assert (shown["senderType"], shown["deliveryState"]) == ("note", None)
+    assert not Delivery.objects.exists()
+
+
+def test_a_manager_does_not_speak_for_customers_and_a_supervisor_is_named(
+    called_by: Call, aigerim: User, saule: User, ticket: Ticket
+) -> None:
+    assert write(called_by(aigerim), ticket, senderType="client", text="Я клиент").status_code == 403
+    shown = write(called_by(saule), ticket, senderType="client", text="Звонил, ждёт").json()
+    assert (shown["senderType"], shown["author"]) == ("client", saule.pk)
+    ticket.refresh_from_db()
+    assert ticket.last_text == "Звонил, ждёт"
+
+
+def test_a_colleagues_ticket_is_not_answered(called_by: Call, bolat: User, dana: User, ticket: Ticket) -> None:
+    assert write(called_by(bolat), ticket, text="Отвечу я").status_code == 403
+    assert write(called_by(dana), ticket, text="Отвечу я").status_code == 404
+
+
+def test_a_message_of_another_ticket_cannot_be_quoted(
+    called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
+) -> None:
+    foreign = wrote(timur, "Другой вопрос").message
+    assert list(errors(write(called_by(aigerim), ticket, text="Да", replyTo=foreign.pk))) == ["quote"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": "   "}, "text"),
+        ({"text": "я" * 4097}, "text"),
+        ({"text": "Да", "senderType": "system"}, "senderType"),
+        ({"text": "Да", "replyTo": "x"}, "replyTo"),
+        ({"text": "Да", "mediaType": "sticker"}, "mediaType"),
+        ({"text": "Да", "clientId": "x" * 65}, "clientId"),
+        ({"text": "Да", "seen": 1}, "seen"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    called_by: Call, aigerim: User, ticket: Ticket, body: dict[str, object], field: str
+) -> None:
+    assert list(errors(write(called_by(aigerim), ticket, **body))) == [field]
+    assert not ticket.messages.filter(sender=Sender.MANAGER).exists()
+
+
+def test_a_reply_over_unknown_messages_waits(called_by: Call, aigerim: User, ticket: Ticket, timur: Customer) -> None:
+    known = ticket.last_message_id
+    missed = wrote(timur, "Уже не нужно", ticket=ticket).message
+    answer = write(called_by(aigerim), ticket, text="Да", seenMessageId=known)
+    assert (answer.status_code, answer.json()["missed"]) == (409, [missed.pk])
+
+
+def test_sent_twice_it_is_one_message(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    first, second = (write(client, ticket, text="Да", clientId="m-1") for _ in range(2))
+    assert first.json() == second.json()
+    assert Delivery.objects.count() == 1
+    assert write(client, ticket, text="Нет", clientId="m-1").status_code == 409
+
+
+class TestFiles:
+    def send(self, client: APIClient, ticket: Ticket, *files: SimpleUploadedFile, **fields: str):
+        return client.post(address(ticket), {"text": "Вот", "files": list(files), **fields}, format="multipart")
+
+    def test_they_go_with_a_reply_and_come_back_the_same(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
+        client = called_by(aigerim)
+        answer = self.send(client, ticket, picture(), mediaType="photo")
+        assert answer.status_code == 201
+        (file,) = answer.json()["files"]
+        assert (file["name"], file["mediaType"], file["contentType"]) == ("box.jpg", "photo", "image/jpeg")
+        assert client.get(file["url"]).getvalue() == PICTURE
+
+    def test_a_picture_may_travel_as_a_document(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
+        answer = self.send(called_by(aigerim), ticket, picture(), mediaType="document")
+        assert answer.json()["files"][0]["mediaType"] == "document"
+        assert Message.objects.latest("pk").content_type == ContentType.DOCUMENT
+
+    @pytest.mark.parametrize("kind", ["photo", "video", "voice", "audio"])
+    def test_the_bytes_decide_what_a_file_is(self, called_by: Call, aigerim: User, ticket: Ticket, kind: str) -> None:
+        answer = self.send(called_by(aigerim), ticket, picture(content=b"MZ" + b"x" * 100), mediaType=kind)
+        assert list(errors(answer)) == ["mediaType"]
+        assert not ticket.messages.filter(sender=Sender.MANAGER).exists()
+
+    def test_the_same_files_again_are_the_same_message(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
+        client = called_by(aigerim)
+        first, second = (self.send(client, ticket, picture(), clientId="f-1") for _ in range(2))
+        assert first.json() == second.json()
+        other = self.send(client, ticket, picture(content=PICTURE + b"\0"), clientId="f-1")
+        assert other.status_code == 409
+
+    def test_an_empty_one_and_too_many_are_refused(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
+        client = called_by(aigerim)
+        assert "files" in next(iter(errors(self.send(client, ticket, picture(content=b"")))))
+        assert self.send(client, ticket, *[picture(f"{number}.jpg") for number in range(11)]).status_code in (400, 422)
+
+    def test_a_stranger_gets_none(self, called_by: Call, aigerim: User, dana: User, ticket: Ticket) -> None:
+        url = self.send(called_by(aigerim), ticket, picture()).json()["files"][0]["url"]
+        assert called_by(dana).get(url).status_code == 404
+        assert APIClient().get(url).status_code == 401
