@@ -51,7 +51,7 @@ class Sessions(APIView):
         operation_id="saveSession",
         tags=["sessions"],
         request=SessionIn,
-        responses={200: SessionOut, **problems(400, 401, 403, 404, 409, 415, 422)},
+        responses={200: SessionOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
     def post(self, request: ApiRequest) -> Response:
         """Set a chat's pending albums, for supervisors."""
@@ -65,7 +65,9 @@ class Sessions(APIView):
 
 
 class OneSession(APIView):
-    @extend_schema(operation_id="getSession", tags=["sessions"], responses={200: SessionOut, **problems(401, 403, 404)})
+    @extend_schema(
+        operation_id="getSession", tags=["sessions"], responses={200: SessionOut, **problems(401, 403, 404, 429)}
+    )
     def get(self, request: ApiRequest, user_id: int) -> Response:
         """A customer's chat by the customer's Telegram user id."""
         return Response(SessionOut(session_of(request.user, user_id)).data)

@@ -19,6 +19,7 @@ from tickets import access, operations
 from tickets.api.authentication import NOT_GOOD, REALM, SESSION_CLAIM, read, tokens_for
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body
+from tickets.api.throttles import AtLogin, AtRefresh
 from tickets.models import ApiSession, User
 from tickets.operations import Rotation
 
@@ -71,11 +72,13 @@ class Door(APIView):
 
 
 class Login(Door):
+    throttle_classes = (AtLogin,)
+
     @extend_schema(
         operation_id="login",
         tags=["auth"],
         request=Credentials,
-        responses={200: TokenPair, **problems(400, 401, 415, 422, 429)},
+        responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
         auth=[],
     )
     def post(self, request: ApiRequest) -> Response:
@@ -88,11 +91,13 @@ class Login(Door):
 
 
 class RefreshTokenView(Door):
+    throttle_classes = (AtRefresh,)
+
     @extend_schema(
         operation_id="refreshToken",
         tags=["auth"],
         request=RefreshTokenIn,
-        responses={200: TokenPair, **problems(400, 401, 415, 422)},
+        responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
         auth=[],
     )
     def post(self, request: ApiRequest) -> Response:
@@ -109,7 +114,7 @@ class RefreshTokenView(Door):
 
 
 class Logout(APIView):
-    @extend_schema(operation_id="logout", tags=["auth"], request=None, responses={204: None, **problems(401, 403)})
+    @extend_schema(operation_id="logout", tags=["auth"], request=None, responses={204: None, **problems(401, 403, 429)})
     def post(self, request: ApiRequest) -> Response:
         """End this sign-in: both its tokens are good no more."""
         if isinstance(request.auth, ApiSession):
@@ -118,7 +123,7 @@ class Logout(APIView):
 
 
 class MeView(APIView):
-    @extend_schema(operation_id="me", tags=["auth"], responses={200: Me, **problems(401, 403)})
+    @extend_schema(operation_id="me", tags=["auth"], responses={200: Me, **problems(401, 403, 429)})
     def get(self, request: ApiRequest) -> Response:
         """Who this is, in which role and teams."""
         return Response(Me(request.user).data)

@@ -80,7 +80,7 @@ class CustomersQuery(CursorQuery):
 
 
 class Teams(APIView):
-    @extend_schema(operation_id="listTeams", tags=["catalog"], responses={200: TeamsOut, **problems(401, 403)})
+    @extend_schema(operation_id="listTeams", tags=["catalog"], responses={200: TeamsOut, **problems(401, 403, 429)})
     def get(self, request: ApiRequest) -> Response:
         """The teams at work that this person belongs to; for supervisors all."""
         teams = Team.objects.filter(retired_at__isnull=True).prefetch_related("members").order_by("name")
@@ -90,7 +90,7 @@ class Teams(APIView):
 
 
 class Topics(APIView):
-    @extend_schema(operation_id="listTopics", tags=["catalog"], responses={200: TopicsOut, **problems(401, 403)})
+    @extend_schema(operation_id="listTopics", tags=["catalog"], responses={200: TopicsOut, **problems(401, 403, 429)})
     def get(self, request: ApiRequest) -> Response:
         """The topics customers may choose from, in the bot's order."""
         topics = Topic.objects.filter(retired_at__isnull=True).order_by("position", "pk")
@@ -98,7 +98,7 @@ class Topics(APIView):
 
 
 class Tags(APIView):
-    @extend_schema(operation_id="listTags", tags=["catalog"], responses={200: TagsOut, **problems(401, 403)})
+    @extend_schema(operation_id="listTags", tags=["catalog"], responses={200: TagsOut, **problems(401, 403, 429)})
     def get(self, request: ApiRequest) -> Response:
         """The tags in use."""
         tags = Tag.objects.filter(retired_at__isnull=True).order_by("name")
@@ -110,7 +110,7 @@ class Customers(APIView):
         operation_id="listCustomers",
         tags=["customers"],
         parameters=[CustomersQuery],
-        responses={200: CustomersPage, **problems(401, 403, 422)},
+        responses={200: CustomersPage, **problems(401, 403, 422, 429)},
     )
     def get(self, request: ApiRequest) -> Response:
         """The customers with a ticket this person sees, the newest first."""
@@ -129,7 +129,7 @@ class Customers(APIView):
 
 class OneCustomer(APIView):
     @extend_schema(
-        operation_id="getCustomer", tags=["customers"], responses={200: CustomerOut, **problems(401, 403, 404)}
+        operation_id="getCustomer", tags=["customers"], responses={200: CustomerOut, **problems(401, 403, 404, 429)}
     )
     def get(self, request: ApiRequest, customer_id: int) -> Response:
         """One customer."""

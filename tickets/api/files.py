@@ -15,7 +15,7 @@ class File(APIView):
     @extend_schema(
         operation_id="getFile",
         tags=["messages"],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **problems(401, 403, 404)},
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **problems(401, 403, 404, 429)},
     )
     def get(self, request: ApiRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
         """A file's bytes; `Range` gives a piece of them."""

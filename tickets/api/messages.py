@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
@@ -17,6 +16,7 @@ from rest_framework.views import APIView
 from tickets import operations
 from tickets.api.fields import Moment
 from tickets.api.pages import MAX_LIMIT, PageQuery, Pagination, total_of
+from tickets.api.parsers import FormParser, JSONParser
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body, read_query
@@ -120,13 +120,13 @@ def shown(request: ApiRequest, ticket: Ticket, messages: Any, *, many: bool = Fa
 
 
 class Messages(APIView):
-    parser_classes = (JSONParser, MultiPartParser)
+    parser_classes = (JSONParser, FormParser)
 
     @extend_schema(
         operation_id="listMessages",
         tags=["messages"],
         parameters=[MessagesQuery],
-        responses={200: MessagesPage, **problems(401, 403, 404, 422)},
+        responses={200: MessagesPage, **problems(401, 403, 404, 422, 429)},
     )
     def get(self, request: ApiRequest, ticket_id: int) -> Response:
         """The conversation, oldest first, as it stands in the chat."""
@@ -149,7 +149,7 @@ class Messages(APIView):
         operation_id="createMessage",
         tags=["messages"],
         request={"application/json": NewMessage, "multipart/form-data": NewMessageWithFiles},
-        responses={201: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422)},
+        responses={201: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
     def post(self, request: ApiRequest, ticket_id: int) -> Response:
         """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""
@@ -167,7 +167,9 @@ class Messages(APIView):
 
 
 class OneMessage(APIView):
-    @extend_schema(operation_id="getMessage", tags=["messages"], responses={200: MessageOut, **problems(401, 403, 404)})
+    @extend_schema(
+        operation_id="getMessage", tags=["messages"], responses={200: MessageOut, **problems(401, 403, 404, 429)}
+    )
     def get(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
         """One message, to see how far a reply has come."""
         ticket = find_ticket(request.user, ticket_id)

@@ -136,7 +136,7 @@ class Tickets(APIView):
         operation_id="listTickets",
         tags=["tickets"],
         parameters=[TicketsQuery],
-        responses={200: TicketsPage, **problems(401, 403, 422)},
+        responses={200: TicketsPage, **problems(401, 403, 422, 429)},
     )
     def get(self, request: ApiRequest) -> Response:
         """The tickets this person sees, the newest first."""
@@ -148,7 +148,7 @@ class Tickets(APIView):
         operation_id="createTicket",
         tags=["tickets"],
         request=NewTicket,
-        responses={201: TicketOut, **problems(400, 401, 403, 409, 415, 422)},
+        responses={201: TicketOut, **problems(400, 401, 403, 409, 413, 415, 422, 429)},
     )
     def post(self, request: ApiRequest) -> Response:
         """Open a ticket in a customer's name, for supervisors. It is recorded as entered by hand."""
@@ -168,7 +168,9 @@ class Tickets(APIView):
 
 
 class OneTicket(APIView):
-    @extend_schema(operation_id="getTicket", tags=["tickets"], responses={200: TicketOut, **problems(401, 403, 404)})
+    @extend_schema(
+        operation_id="getTicket", tags=["tickets"], responses={200: TicketOut, **problems(401, 403, 404, 429)}
+    )
     def get(self, request: ApiRequest, ticket_id: int) -> Response:
         """One ticket."""
         return Response(TicketOut(find_ticket(request.user, ticket_id)).data)
@@ -177,7 +179,7 @@ class OneTicket(APIView):
         operation_id="changeTicket",
         tags=["tickets"],
         request=TicketChange,
-        responses={200: TicketOut, **problems(400, 401, 403, 404, 409, 415, 422)},
+        responses={200: TicketOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
     def patch(self, request: ApiRequest, ticket_id: int) -> Response:
         """Change a ticket; all of it or nothing."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from conftest import PASSWORD
@@ -13,6 +14,12 @@ from tickets.models import User
 V1 = "/api/v1"
 
 Call = Callable[[User], APIClient]
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_asked_yet() -> None:
+    """Limits are counted in the cache, which outlives a test."""
+    cache.clear()
 
 
 @pytest.fixture

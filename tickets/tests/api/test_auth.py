@@ -81,6 +81,15 @@ def test_many_wrong_passwords_are_answered_with_a_wait(api: APIClient, aigerim: 
     assert elsewhere.status_code == 200, "the right person is not locked out by somebody else's guesses"
 
 
+def test_passwords_for_many_accounts_from_one_address_are_slowed(api: APIClient, db: None) -> None:
+    answers = [api.post(LOGIN, {"username": f"nobody-{n}", "password": "x"}, format="json") for n in range(21)]
+    assert {answer.status_code for answer in answers[:-1]} == {401}
+    assert answers[-1].status_code == 429
+    assert 0 < int(answers[-1]["Retry-After"]) <= 61
+    elsewhere = api.post(LOGIN, {"username": "nobody", "password": "x"}, format="json", REMOTE_ADDR="198.51.100.7")
+    assert elsewhere.status_code == 401
+
+
 def test_a_refresh_token_brings_the_next_pair_and_is_good_once(api: APIClient, aigerim: User) -> None:
     first = signed_in(api, aigerim)
     second = api.post(REFRESH, {"refresh": first["refresh"]}, format="json")

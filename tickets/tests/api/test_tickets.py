@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from conftest import wrote
 from tickets import operations
+from tickets.api.throttles import PerPerson
 from tickets.models import Customer, Event, Message, Priority, Sender, Status, Team, Ticket, Topic, User
 from tickets.tests.api.conftest import V1, Call
 
@@ -255,6 +256,23 @@ class TestChanging:
         assert ticket.status == Status.OPEN
         again = {**change, "seenMessageId": answer.json()["seenMessageId"]}
         assert called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", again, format="json").status_code == 200
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(
+    called_by: Call, aigerim: User, bolat: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PerPerson, "THROTTLE_RATES", {"person": "2/min"})
+    client = called_by(aigerim)
+    answers = [client.get(TICKETS) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1]["Retry-After"]) > 0
+    assert answers[-1]["Content-Type"] == "application/problem+json"
+    assert called_by(bolat).get(TICKETS).status_code == 200, "each person has limits of their own"
+
+
+def test_a_body_over_the_cap_is_refused_unread(called_by: Call, saule: User) -> None:
+    answer = called_by(saule).post(TICKETS, '{"text": "' + "я" * 600_000 + '"}', content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
 
 
 @pytest.mark.parametrize(
