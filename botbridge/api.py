@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from botbridge.chats import ALBUMS_REMEMBERED
 from botbridge.sessions import PendingAlbum, session_of, set_pending_media
+from tickets.api.fields import Id
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body
 
@@ -20,27 +21,27 @@ MAX_USER_ID = 2**52
 class Album(StrictSerializer):
     """An album whose later parts may still come, and the ticket they belong to."""
 
-    mediaGroupId = serializers.CharField(max_length=64, source="media_group_id")  # noqa: N815
-    ticketId = serializers.IntegerField(min_value=1, source="ticket")  # noqa: N815
+    mediaGroupId = serializers.CharField(max_length=64, source="media_group_id")
+    ticketId = Id(source="ticket")
 
 
 class SessionOut(serializers.Serializer[Any]):
     """Where one customer's chat stands. `currentTicket` gets what the customer writes next."""
 
-    telegramUserId = serializers.IntegerField(source="chat_id")  # noqa: N815
+    telegramUserId = serializers.IntegerField(source="chat_id")
     state = serializers.CharField()
-    currentTicket = serializers.IntegerField(source="current_ticket_id", allow_null=True)  # noqa: N815
+    currentTicket = serializers.IntegerField(source="current_ticket_id", allow_null=True)
     language = serializers.CharField(source="customer.language")
-    pendingMedia = Album(many=True, source="pending_media")  # noqa: N815
+    pendingMedia = Album(many=True, source="pending_media")
 
 
 class SessionIn(StrictSerializer):
     """Which albums of a customer are still on their way."""
 
-    telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)  # noqa: N815
-    pendingMedia = Album(many=True, source="pending_media")  # noqa: N815
+    telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)
+    pendingMedia = Album(many=True, source="pending_media")
 
-    def validate_pendingMedia(self, albums: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N802
+    def validate_pendingMedia(self, albums: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if len(albums) > ALBUMS_REMEMBERED:
             raise ValidationError(_("Не больше {n} альбомов сразу.").format(n=ALBUMS_REMEMBERED))
         return albums

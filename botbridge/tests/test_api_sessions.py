@@ -97,3 +97,10 @@ def test_an_album_goes_to_the_customers_own_tickets_alone(saule: User, timur: Cu
     answer = called_by(saule).post(SESSIONS, body, format="json")
     assert list(answer.json()["errors"]) == ["pendingMedia"]
     assert not ChatSession.objects.exists()
+
+
+def test_a_number_no_ticket_can_have_is_refused(saule: User, ticket: Ticket, timur: Customer) -> None:
+    pending = [{"mediaGroupId": "1", "ticketId": 10**30}]
+    body = {"telegramUserId": timur.telegram_user_id, "pendingMedia": pending}
+    answer = called_by(saule).post(SESSIONS, body, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["pendingMedia.0.ticketId"])

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tickets import access
-from tickets.api.fields import Moment
+from tickets.api.fields import Id, Moment
 from tickets.api.pages import CursorPagination, CursorQuery, walk
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, read_query
@@ -25,7 +25,7 @@ class Member(serializers.Serializer[Any]):
 class TeamOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    isDefault = serializers.BooleanField(source="is_default")  # noqa: N815
+    isDefault = serializers.BooleanField(source="is_default")
     members = Member(many=True)
 
 
@@ -34,8 +34,8 @@ class TopicOut(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     name = serializers.CharField()
-    nameKk = serializers.CharField(source="name_kk")  # noqa: N815
-    nameEn = serializers.CharField(source="name_en")  # noqa: N815
+    nameKk = serializers.CharField(source="name_kk")
+    nameEn = serializers.CharField(source="name_en")
     team = serializers.IntegerField(source="team_id", allow_null=True)
 
 
@@ -48,13 +48,13 @@ class CustomerOut(serializers.Serializer[Any]):
     """A customer. The phone's middle is hidden; the desk shows it whole and writes down to whom."""
 
     id = serializers.IntegerField()
-    telegramUserId = serializers.IntegerField(source="telegram_user_id", allow_null=True)  # noqa: N815
+    telegramUserId = serializers.IntegerField(source="telegram_user_id", allow_null=True)
     name = serializers.CharField()
     username = serializers.CharField()
     language = serializers.CharField()
-    maskedPhone = serializers.CharField(source="masked_phone")  # noqa: N815
-    stoppedBotAt = Moment(source="stopped_bot_at", allow_null=True)  # noqa: N815
-    createdAt = Moment(source="created_at")  # noqa: N815
+    maskedPhone = serializers.CharField(source="masked_phone")
+    stoppedBotAt = Moment(source="stopped_bot_at", allow_null=True)
+    createdAt = Moment(source="created_at")
 
 
 class TeamsOut(serializers.Serializer[Any]):
@@ -75,7 +75,7 @@ class CustomersPage(serializers.Serializer[Any]):
 
 
 class CustomersQuery(CursorQuery):
-    user_id = serializers.IntegerField(min_value=1, required=False, help_text="The customer's Telegram user id.")
+    user_id = Id(required=False, help_text="The customer's Telegram user id.")
     search = serializers.CharField(max_length=100, required=False, help_text="A part of a name or a username.")
 
 

@@ -5,6 +5,15 @@ from typing import Any
 
 from rest_framework import serializers
 
+MAX_ID = 2**63 - 1  # of a 64-bit key
+
+
+class Id(serializers.IntegerField):
+    """The number of a row; one that no row can have is refused before the database would be asked."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 1, "max_value": MAX_ID, **options})
+
 
 class Moment(serializers.DateTimeField):
     """A moment in UTC, ISO 8601: "2026-03-24T10:15:00.123456Z"."""

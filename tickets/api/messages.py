@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from tickets import operations
-from tickets.api.fields import Moment
+from tickets.api.fields import Id, Moment
 from tickets.api.pages import MAX_LIMIT, PageQuery, Pagination, total_of
 from tickets.api.parsers import FormParser, JSONParser
 from tickets.api.repeats import MAX_KEY, once
@@ -39,8 +39,8 @@ class FileOut(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     name = serializers.CharField(source="file_name")
-    mediaType = serializers.CharField(source="kind")  # noqa: N815
-    contentType = serializers.CharField(source="sniffed_type")  # noqa: N815
+    mediaType = serializers.CharField(source="kind")
+    contentType = serializers.CharField(source="sniffed_type")
     size = serializers.IntegerField(allow_null=True)
     state = serializers.ChoiceField(choices=AttachmentState.choices)
     url = serializers.SerializerMethodField()
@@ -57,18 +57,18 @@ class MessageOut(serializers.Serializer[Any]):
     """A message. `deliveryState` is null for what needs no delivery."""
 
     id = serializers.IntegerField()
-    ticketId = serializers.IntegerField(source="ticket_id")  # noqa: N815
-    senderType = serializers.ChoiceField(source="sender", choices=Sender.choices)  # noqa: N815
+    ticketId = serializers.IntegerField(source="ticket_id")
+    senderType = serializers.ChoiceField(source="sender", choices=Sender.choices)
     author = serializers.IntegerField(source="author_id", allow_null=True)
     text = serializers.CharField()
-    mediaType = serializers.CharField(source="content_type")  # noqa: N815
+    mediaType = serializers.CharField(source="content_type")
     files = FileOut(many=True, source="attachments")
-    replyTo = serializers.IntegerField(source="quote_id", allow_null=True)  # noqa: N815
-    createdAt = Moment(source="sent_at")  # noqa: N815
-    editedAt = Moment(source="edited_at", allow_null=True)  # noqa: N815
-    deliveryState = serializers.SerializerMethodField()  # noqa: N815
+    replyTo = serializers.IntegerField(source="quote_id", allow_null=True)
+    createdAt = Moment(source="sent_at")
+    editedAt = Moment(source="edited_at", allow_null=True)
+    deliveryState = serializers.SerializerMethodField()
 
-    def get_deliveryState(self, message: Message) -> DeliveryState | None:  # noqa: N802
+    def get_deliveryState(self, message: Message) -> DeliveryState | None:
         delivery = getattr(message, "delivery", None)
         return DeliveryState(delivery.state) if delivery is not None else None
 
@@ -94,14 +94,14 @@ class MessagesQuery(PageQuery):
 class NewMessage(StrictSerializer):
     """A reply, an internal note, or what the customer said elsewhere (supervisors only)."""
 
-    senderType = serializers.ChoiceField(  # noqa: N815
+    senderType = serializers.ChoiceField(
         choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], default=Sender.MANAGER.value
     )
     text = serializers.CharField(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
-    replyTo = serializers.IntegerField(min_value=1, allow_null=True, default=None)  # noqa: N815
-    mediaType = serializers.ChoiceField(choices=MEDIA_TYPES, required=False)  # noqa: N815
-    seenMessageId = serializers.IntegerField(min_value=0, required=False)  # noqa: N815
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+    replyTo = Id(allow_null=True, default=None)
+    mediaType = serializers.ChoiceField(choices=MEDIA_TYPES, required=False)
+    seenMessageId = Id(min_value=0, required=False)
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
 
 
 class NewMessageWithFiles(NewMessage):
@@ -160,7 +160,9 @@ class Messages(APIView):
 
         def write() -> Response:
             message = write_on(ticket, request, values, uploads)
-            body = shown(request, ticket, messages_of(ticket).get(pk=message.pk))
+            # What is said on a ticket long closed opens another one.
+            home = message.ticket or ticket
+            body = shown(request, home, messages_of(home).get(pk=message.pk))
             return Response(body, status=HTTPStatus.CREATED)
 
         return once(request, values.get("clientId"), write)

@@ -5,11 +5,12 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from tickets.api.fields import MAX_ID
+
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 #: Counting further would cost more than the page; `total` then stands at this number.
 TOTAL_CAP = 10_000
 MAX_OFFSET = 100_000
-MAX_ID = 2**63 - 1
 
 
 class PageQuery(serializers.Serializer[Any]):
@@ -40,7 +41,7 @@ class Pagination(serializers.Serializer[Any]):
 class CursorPagination(Pagination):
     """`nextCursor` is null on the last page."""
 
-    nextCursor = serializers.IntegerField(allow_null=True)  # noqa: N815  # JSON's spelling
+    nextCursor = serializers.IntegerField(allow_null=True)
 
 
 def total_of(rows: "QuerySet[Any]") -> int:

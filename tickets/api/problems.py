@@ -3,8 +3,9 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, JsonResponse
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -14,6 +15,8 @@ from tickets.operations import Invalid, Refused, Unseen
 
 CONTENT_TYPE = "application/problem+json"
 WHOLE_REQUEST = "request"
+#: What the domain calls a value, where JSON has another name for it.
+JSON_NAMES = {"quote": "replyTo", "tag": "tags"}
 
 Json = dict[str, Any]
 
@@ -29,6 +32,8 @@ def handle(error: Exception, context: Json) -> Response | None:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, SuspiciousOperation):  # more files or fields than Django reads
+        error = exceptions.ParseError(_("Запрос не удалось разобрать: в нём слишком много файлов или полей."))
     if isinstance(error, Refused):
         body, headers = _refused(error), {}
     elif isinstance(error, exceptions.APIException):
@@ -41,7 +46,11 @@ def handle(error: Exception, context: Json) -> Response | None:
 
 def _refused(refusal: Refused) -> Json:
     if isinstance(refusal, Invalid):
-        return problem(refusal.status, str(refusal.message), errors={refusal.field: [str(refusal.message)]})
+        return problem(
+            refusal.status,
+            str(refusal.message),
+            errors={JSON_NAMES.get(refusal.field, refusal.field): [str(refusal.message)]},
+        )
     if isinstance(refusal, Unseen):
         missed = [message.pk for message in (*refusal.revised, *refusal.missed)]
         return problem(refusal.status, str(refusal.message), missed=missed, seenMessageId=refusal.read_to.message)

@@ -20,7 +20,7 @@ class Problem(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
     missed = serializers.ListField(child=serializers.IntegerField(), required=False)
-    seenMessageId = serializers.IntegerField(required=False)  # noqa: N815  # JSON's spelling
+    seenMessageId = serializers.IntegerField(required=False)
 
 
 WORDS = {

@@ -20,11 +20,16 @@ class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that are not its own."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            unknown = set(data) - set(self.fields)
-            if unknown:
-                raise ValidationError({name: [_("Такого поля нет.")] for name in sorted(unknown)})
-        return super().to_internal_value(data)
+        names = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        unknown = {name: [_("Такого поля нет.")] for name in names}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            known = error.detail if isinstance(error.detail, dict) else {}
+            raise ValidationError({**known, **unknown}) from error
+        if unknown:
+            raise ValidationError(unknown)
+        return values
 
 
 def read_body(kind: type[StrictSerializer], request: ApiRequest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tickets import operations
-from tickets.api.fields import Moment
+from tickets.api.fields import Id, Moment
 from tickets.api.pages import CursorPagination, CursorQuery, walk
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
@@ -55,8 +55,8 @@ class TicketOut(serializers.Serializer[Any]):
     """A ticket. `assignee`, `team` and `topic` are ids."""
 
     id = serializers.IntegerField()
-    telegramUserId = serializers.IntegerField(source="customer.telegram_user_id", allow_null=True)  # noqa: N815
-    customerName = serializers.CharField(source="customer.display_name")  # noqa: N815
+    telegramUserId = serializers.IntegerField(source="customer.telegram_user_id", allow_null=True)
+    customerName = serializers.CharField(source="customer.display_name")
     subject = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.choices)
     priority = PriorityField()
@@ -64,9 +64,9 @@ class TicketOut(serializers.Serializer[Any]):
     team = serializers.IntegerField(source="team_id")
     topic = serializers.IntegerField(source="topic_id", allow_null=True)
     tags = TagNames()
-    createdAt = Moment(source="created_at")  # noqa: N815
-    updatedAt = Moment(source="updated_at")  # noqa: N815
-    lastMessageAt = Moment(source="last_message_at")  # noqa: N815
+    createdAt = Moment(source="created_at")
+    updatedAt = Moment(source="updated_at")
+    lastMessageAt = Moment(source="last_message_at")
 
 
 class TicketsPage(serializers.Serializer[Any]):
@@ -77,11 +77,11 @@ class TicketsPage(serializers.Serializer[Any]):
 class TicketsQuery(CursorQuery):
     """Filters; several of them narrow the list together."""
 
-    user_id = serializers.IntegerField(min_value=1, required=False, help_text="The customer's Telegram user id.")
+    user_id = Id(required=False, help_text="The customer's Telegram user id.")
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     assignee = serializers.CharField(max_length=20, required=False, help_text="A person's id, `me` or `none`.")
-    team = serializers.IntegerField(min_value=1, required=False)
-    topic = serializers.IntegerField(min_value=1, required=False)
+    team = Id(required=False)
+    topic = Id(required=False)
     tag = serializers.CharField(max_length=40, required=False)
     search = serializers.CharField(
         max_length=100, required=False, help_text="A ticket's number, or a part of its subject or its customer's name."
@@ -97,11 +97,11 @@ class TicketsQuery(CursorQuery):
 class NewTicket(StrictSerializer):
     """A question taken down for a customer, say from a phone call."""
 
-    telegramUserId = serializers.IntegerField(min_value=1, max_value=2**52)  # noqa: N815
+    telegramUserId = serializers.IntegerField(min_value=1, max_value=2**52)
     subject = serializers.CharField(max_length=SUBJECT_LENGTH, allow_blank=True, default="")
     text = serializers.CharField(max_length=MAX_TEXT)
-    topic = serializers.IntegerField(min_value=1, allow_null=True, default=None)
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+    topic = Id(allow_null=True, default=None)
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
 
 
 class TicketChange(StrictSerializer):
@@ -109,13 +109,13 @@ class TicketChange(StrictSerializer):
 
     status = serializers.ChoiceField(choices=SETTABLE, required=False)
     priority = PriorityField(required=False)
-    assignee = serializers.IntegerField(min_value=1, allow_null=True, required=False)
-    topic = serializers.IntegerField(min_value=1, allow_null=True, required=False)
+    assignee = Id(allow_null=True, required=False)
+    topic = Id(allow_null=True, required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=40), max_length=50, required=False)
-    seenMessageId = serializers.IntegerField(  # noqa: N815
+    seenMessageId = Id(
         min_value=0, required=False, help_text="The last message the caller knows; newer ones refuse the change."
     )
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)  # noqa: N815
+    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
 
 
 def tickets_of(user: User) -> QuerySet[Ticket]:

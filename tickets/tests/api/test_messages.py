@@ -116,7 +116,7 @@ def test_a_message_of_another_ticket_cannot_be_quoted(
     called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
 ) -> None:
     foreign = wrote(timur, "Другой вопрос").message
-    assert list(errors(write(called_by(aigerim), ticket, text="Да", replyTo=foreign.pk))) == ["quote"]
+    assert list(errors(write(called_by(aigerim), ticket, text="Да", replyTo=foreign.pk))) == ["replyTo"]
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,9 @@ class TestFiles:
         other = self.send(client, ticket, picture(content=PICTURE + b"\0"), clientId="f-1")
         assert other.status_code == 409
 
-    def test_an_empty_one_and_too_many_are_refused(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
-        client = called_by(aigerim)
-        assert "files" in next(iter(errors(self.send(client, ticket, picture(content=b"")))))
-        assert self.send(client, ticket, *[picture(f"{number}.jpg") for number in range(11)]).status_code in (400, 422)
+    def test_an_empty_one_is_refused(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
+        answer = self.send(called_by(aigerim), ticket, picture(content=b""))
+        assert list(errors(answer)) == ["files"]
 
     def test_a_stranger_gets_none(self, called_by: Call, aigerim: User, dana: User, ticket: Ticket) -> None:
         url = self.send(called_by(aigerim), ticket, picture()).json()["files"][0]["url"]

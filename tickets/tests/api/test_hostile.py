@@ -1,0 +1,71 @@
+"""Input nobody well-meaning sends: it is refused in words, and nothing is half done."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from tickets import operations
+from tickets.models import Message, Ticket, User
+from tickets.tests.api.conftest import V1, Call
+
+HUGE = 10**30
+TICKETS = f"{V1}/tickets"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", ["user_id", "team", "topic", "assignee", "cursor", "offset", "search"])
+def test_a_number_no_row_can_have_in_a_filter(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
+    answer = called_by(aigerim).get(TICKETS, {name: HUGE})
+    assert answer.status_code in (200, 422), "found nothing, or refused"
+    assert answer.json().get("tickets", []) == []
+
+
+@pytest.mark.parametrize("name", ["assignee", "topic", "seenMessageId"])
+def test_a_number_no_row_can_have_in_a_change(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
+    answer = called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", {name: HUGE}, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+@pytest.mark.parametrize("name", ["replyTo", "seenMessageId"])
+def test_a_number_no_row_can_have_in_a_message(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
+    body = {"text": "Да", name: HUGE}
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", body, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\ud800"])
+@pytest.mark.parametrize("name", ["text", "clientId"])
+def test_letters_no_database_keeps(called_by: Call, aigerim: User, ticket: Ticket, name: str, letter: str) -> None:
+    body = json.dumps({"text": "Да", name: f"a{letter}b"})  # in ASCII, as such letters can travel at all
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", body, content_type="application/json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+def test_all_that_is_wrong_is_named_at_once(called_by: Call, saule: User) -> None:
+    answer = called_by(saule).post(TICKETS, {"telegramUserId": 0, "text": "", "colour": "red"}, format="json")
+    assert set(answer.json()["errors"]) == {"telegramUserId", "text", "colour"}
+
+
+def test_more_files_than_a_message_takes_are_a_problem_in_words(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    files = [SimpleUploadedFile(f"{number}.txt", b"x") for number in range(11)]
+    answer = called_by(aigerim).post(
+        f"{TICKETS}/{ticket.pk}/messages", {"text": "Вот", "files": files}, format="multipart"
+    )
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_words_for_a_ticket_long_closed_open_a_new_one_and_say_which(
+    called_by: Call, saule: User, ticket: Ticket
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=saule)
+    long_ago = timezone.now() - timedelta(days=8)
+    Ticket.objects.filter(pk=ticket.pk).update(status="closed", resolved_at=long_ago, closed_at=long_ago)
+    body = {"senderType": "client", "text": "Снова не включается"}
+    answer = called_by(saule).post(f"{TICKETS}/{ticket.pk}/messages", body, format="json")
+    assert answer.status_code == 201
+    message = Message.objects.get(text="Снова не включается")
+    assert answer.json()["ticketId"] == message.ticket_id != ticket.pk
