@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from tickets import access
 from tickets.models import Change, Draft, Event, Message, Sender, Ticket, TicketReader, User
-from tickets.operations.acts import acting, announce, ring
+from tickets.operations.acts import acting, announce, lock_ticket, ring
 from tickets.operations.errors import NotVisible
 
 
@@ -43,8 +43,14 @@ def follow(*, ticket_id: int, user: User, follows: bool) -> None:
 
 @transaction.atomic
 def save_draft(*, ticket_id: int, user: User, text: str, is_note: bool = False, quote_id: int | None = None) -> None:
-    """Keep what this person has begun to write; an empty text clears it. Colleagues learn that someone writes."""
-    ticket = _visible(ticket_id, user)
+    """Keep what this person has begun to write; an empty text clears it. Colleagues learn that someone writes.
+
+    :raises NotVisible: this person does not see the ticket.
+    """
+    # Locked, so that who learns of it are those who see the ticket now, whoever moves it at this moment.
+    ticket = lock_ticket(ticket_id)
+    if not access.can_see(user, ticket):
+        raise NotVisible
     if not text.strip():
         deleted, _rows = Draft.objects.filter(ticket=ticket, user=user).delete()
         if deleted:

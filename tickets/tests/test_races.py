@@ -10,8 +10,8 @@ import pytest
 from django.db import connections
 
 from conftest import wrote
-from tickets import operations
-from tickets.models import Customer, Delivery, DeliveryState, Message, Team, Ticket, User
+from tickets import access, operations
+from tickets.models import Change, Customer, Delivery, DeliveryState, Message, Team, Ticket, User
 
 AT_ONCE = 6
 
@@ -102,6 +102,24 @@ def test_a_reply_is_either_withdrawn_or_sent_never_both(
         else:
             assert claimed is None
             assert state == DeliveryState.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_draft_saved_while_the_ticket_goes_to_others_is_not_told_to_who_lost_it(
+    ticket: Ticket, aigerim: User, saule: User, team: Team, other_team: Team
+) -> None:
+    for number in range(10):
+        operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=team.pk)
+        Change.objects.all().delete()
+
+        at_once(
+            lambda text=f"Черновик {number}": operations.save_draft(ticket_id=ticket.pk, user=aigerim, text=text),
+            lambda: operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk),
+        )
+
+        gone = Change.objects.get(kind=Change.Kind.HEAD)
+        later = Change.objects.filter(kind=Change.Kind.PEER, pk__gt=gone.pk)
+        assert not [change for change in later if access.team_token(team) in change.audience]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,8 +11,9 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from conftest import wrote
 from helpdesk.tests.browser.conftest import Desk
 from helpdesk.tests.browser.pictures import png
-from tickets import operations
-from tickets.models import Customer, DeliveryState, Message, Team, Ticket, User
+from tickets import access, operations
+from tickets.models import Change, Customer, DeliveryState, Message, Team, Ticket, User
+from tickets.operations.acts import ring
 
 pytestmark = [
     pytest.mark.browser,
@@ -154,6 +155,34 @@ def test_on_the_open_ticket_no_words_but_the_messages_own_are_needed(
     operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
     expect(page.locator(f"#m{reply.pk}")).to_contain_text("Telegram не ответил")
     expect(page.locator(".toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize("kind", [Change.Kind.READ, Change.Kind.PEER])
+def test_a_late_word_about_a_ticket_that_is_gone_does_not_bring_it_back(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User, other_team: Team, kind: Change.Kind
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator("#reply-text").fill("Начатый ответ")
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    expect(page.locator("#guard")).to_contain_text("Обращение передано другой команде")
+    with page.expect_response(lambda answer: answer.url.endswith(f"{path_of(ticket)}head/?v=0")) as asked:
+        ring(Change(ticket=ticket, kind=kind, audience=[access.user_token(aigerim.pk)]))
+    assert asked.value.status == 404
+    expect(page.locator("#guard")).to_contain_text("Обращение передано другой команде")
+
+
+def test_a_ticket_that_really_comes_back_is_shown_again(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User, team: Team, other_team: Team
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator("#reply-text").fill("Начатый ответ")
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    expect(page.locator("#guard")).to_contain_text("Обращение передано другой команде")
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=team.pk)
+    expect(page.locator("#guard")).to_be_empty()
+    wrote(ticket.customer, "Снова у вас", ticket=ticket)
+    expect(page.locator("#log-list")).to_contain_text("Снова у вас")
+    expect(page.locator("#reply-text")).to_have_value("Начатый ответ")
 
 
 def test_the_dot_and_the_banner_tell_the_truth(desk: Desk, ticket: Ticket, aigerim: User) -> None:

@@ -137,10 +137,14 @@ function showGone() {
   byId("guard").replaceChildren(strip);
 }
 
-function showBack() {
+// A word about it may be older than its going: only what the server still shows is back.
+const askWhetherBack = once(() => ofTicket(async (url, isStillOpen) => {
+  await part(`${url}head/?v=0`);
+  if (!isStillOpen()) return;
   delete sheet().dataset.gone;
   byId("guard").replaceChildren();
-}
+  catchUp();
+}));
 
 function showJump() {
   const jump = byId("jump");
@@ -164,7 +168,10 @@ export function hear({ kind, message }) {
     showGone();
     return;
   }
-  if ("gone" in sheet().dataset) showBack();
+  if ("gone" in sheet().dataset) {
+    askWhetherBack();
+    return;
+  }
   if (kind === "peer") {
     showPeer();
   } else if (kind === "message-state") {
