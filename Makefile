@@ -13,7 +13,7 @@ export DEBUG ?= 1
 help:
 	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
 	@echo "make test      lint, types and the fast tests; also on PostgreSQL where TEST_DATABASE_URL names a database"
-	@echo "make test-all  all of it and the slow tests: killed processes, every browser run"
+	@echo "make test-all  make test and then the slow tests: killed processes, every browser run"
 	@echo "make format    let ruff put the code in order"
 	@echo "make messages  collect the texts to translate and compile the translations"
 	@echo "make lock      pin again what the direct requirements bring along"
@@ -43,15 +43,16 @@ lint: $(VENV)/.dev
 	ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
 
 test: lint
-	$(call pytest,not ($(SLOW_ONLY)))
+	$(call pytest,3,not ($(SLOW_ONLY)))
 
-test-all: lint
-	$(call pytest,)
+test-all: test
+	$(call pytest,2,$(SLOW_ONLY))
 
-# Twice where there is a PostgreSQL to test on: what is right on one database can be wrong on the other.
+# Twice where there is a PostgreSQL to test on: what is right on one database can be wrong on the other. On two cores,
+# three workers fill the pauses in which fast tests wait; slow tests start processes of their own.
 define pytest
-env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n 2 $(if $(1),-m "$(1)")
-$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n 2 $(if $(1),-m "$(1)"))
+env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) -m "$(2)"
+$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) -m "$(2)")
 endef
 
 format: $(VENV)/.dev

@@ -9,8 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from botbridge.chats import ALBUMS_REMEMBERED
-from botbridge.sessions import PendingAlbum, session_of, set_pending_media
+from botbridge.sessions import ALBUMS_REMEMBERED, PendingAlbum, session_of, set_pending_media
 from tickets.api.fields import Id
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body

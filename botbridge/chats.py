@@ -29,6 +29,7 @@ from botbridge.incoming import (
     words_of,
 )
 from botbridge.models import ChatSession, TelegramFile, TelegramMessage
+from botbridge.sessions import ALBUMS_REMEMBERED
 from tickets import operations
 from tickets.models import (
     ACTIVE,
@@ -51,8 +52,6 @@ from tickets.operations.acts import notify
 LONGEST_TOPIC = 60
 #: How many tickets /my lists.
 LISTED = 10
-#: Albums whose later parts may still come.
-ALBUMS_REMEMBERED = 3
 
 
 class Chat:

@@ -12,6 +12,9 @@ from tickets import access
 from tickets.models import Customer, Ticket, User
 from tickets.operations import Invalid, NotAllowed, NotVisible, WrongState
 
+#: How many albums a chat may have whose later parts may still come.
+ALBUMS_REMEMBERED = 3
+
 
 class PendingAlbum(TypedDict):
     """An album whose later parts may still come, and the ticket they belong to."""
