@@ -51,8 +51,8 @@ test-all: test
 # Twice where there is a PostgreSQL to test on: what is right on one database can be wrong on the other. On two cores,
 # three workers fill the pauses in which fast tests wait; slow tests start processes of their own.
 define pytest
-env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) -m "$(2)"
-$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) -m "$(2)")
+env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)"
+$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)")
 endef
 
 format: $(VENV)/.dev

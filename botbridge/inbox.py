@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from botbridge import crash, log_context
 from botbridge.doorbell import Bell
+from botbridge.metrics import UPDATES
 from botbridge.models import MAX_REASON, ChatSession, Update
 from botbridge.storage import session_at_work
 from botbridge.threads import in_thread
@@ -104,10 +105,12 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
         with transaction.atomic():
             _handle(claimed, bot, dispatcher)
             crash.at(crash.AFTER_HANDLING)
+        UPDATES.labels("handled").inc()
     except (OperationalError, InterfaceError):
         raise  # the database is away: the claim lapses by itself
     except Exception as error:
         logger.exception("Update %s failed, attempt %s", claimed.update_id, claimed.attempt)
+        UPDATES.labels("failed").inc()
         _failed(bot.id, claimed, error)
     finally:
         log_context.chat_id.set(None)

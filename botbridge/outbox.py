@@ -24,7 +24,7 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from botbridge import calls, crash, log_context, requests
+from botbridge import calls, crash, log_context, metrics, requests
 from botbridge.client import StoredFile
 from botbridge.doorbell import Bell
 from botbridge.models import MAX_REASON, BotStatus, ChatSession, OutboundCall, TelegramMessage
@@ -244,7 +244,10 @@ async def perform(bot: Bot, claimed: Claimed) -> Outcome:
         if not file.name or not await in_thread(file.storage.exists, file.name):
             return Outcome(DeliveryState.FAILED, "the file is not in storage", Reason.BAD_FILE)
         files[claimed.file_field] = StoredFile(file.open, name_for_customer(claimed.attachment))
-    return await requests.make(bot, claimed.call.method, claimed.call.payload, files)
+    started = time.monotonic()
+    outcome = await requests.make(bot, claimed.call.method, claimed.call.payload, files)
+    metrics.count_call(claimed.call, outcome.state, seconds=time.monotonic() - started)
+    return outcome
 
 
 # Settling.

@@ -13,6 +13,8 @@ from django.core.checks import CheckMessage, register
 
 from helpdesk import logs
 
+SHORTEST_TOKEN = 20
+
 
 @register()
 def bot_token(**kwargs: Any) -> list[CheckMessage]:
@@ -59,16 +61,30 @@ def addresses(**kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register()
-def proxies(**kwargs: Any) -> Iterable[CheckMessage]:
-    for proxy in settings.TRUSTED_PROXIES:
-        try:
-            ipaddress.ip_network(proxy)
-        except ValueError:
-            yield checks.Error(
-                f"TRUSTED_PROXIES holds {proxy!r}, which is neither an IP address nor a network.",
-                hint="Write addresses or networks, separated by commas: 127.0.0.1,10.0.0.0/8",
-                id="helpdesk.E005",
-            )
+def networks(**kwargs: Any) -> Iterable[CheckMessage]:
+    for setting in ("TRUSTED_PROXIES", "METRICS_NETWORKS"):
+        for network in getattr(settings, setting):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                yield checks.Error(
+                    f"{setting} holds {network!r}, which is neither an IP address nor a network.",
+                    hint="Write addresses or networks, separated by commas: 127.0.0.1,10.0.0.0/8",
+                    id="helpdesk.E005",
+                )
+
+
+@register()
+def metrics_token(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
+        return []
+    return [
+        checks.Warning(
+            f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters, so it can be guessed.",
+            hint="Take a random one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="helpdesk.W010",
+        )
+    ]
 
 
 @register()

@@ -4,7 +4,9 @@ The number of workers is gunicorn's own WEB_CONCURRENCY.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,25 @@ control_socket_disable = True
 # Forwarded headers are helpdesk.middleware.trusted_proxies' business.
 forwarded_allow_ips = ""
 logconfig_dict = settings.LOGGING
+
+
+SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client's own name for it
+
+
+def on_starting(arbiter: Any) -> None:
+    """Give the workers a directory to count in, so that any of them can tell /metrics about all."""
+    os.environ[SHARED_DIRECTORY] = tempfile.mkdtemp(prefix="helpdesk-metrics-")
+
+
+def child_exit(arbiter: Any, worker: Any) -> None:
+    """What a worker counted stays; what it held, its open streams, is gone with it."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(arbiter: Any) -> None:
+    shutil.rmtree(os.environ[SHARED_DIRECTORY], ignore_errors=True)
 
 
 def post_worker_init(worker: Any) -> None:

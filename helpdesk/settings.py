@@ -48,7 +48,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Only helpdesk.middleware.trusted_proxies lets this header through, from TRUSTED_PROXIES alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS and not DEBUG
-SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]
+SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics$"]
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 # Preloading binds the whole domain for years: the domain's owner decides that, not one site on it.
@@ -76,6 +76,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "helpdesk.metrics.measured",
     "helpdesk.middleware.request_id",
     "helpdesk.middleware.trusted_proxies",
     "django.middleware.security.SecurityMiddleware",
@@ -278,6 +279,11 @@ USE_TZ = True
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
 BRAND_NAME = env.str("BRAND_NAME", default="Helpdesk")
+
+# Monitoring. Nobody may read /metrics until one of these says who; the bot's process listens nowhere by itself.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=[])
+BOT_METRICS = env.str("BOT_METRICS", default="")
 
 # Logs.
 LOG_DIR = env.str("LOG_DIR", default=str(VAR_DIR / "log"))

@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from helpdesk import banner, health
+from helpdesk.metrics import metrics
 
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/desk/")), name="home"),
@@ -15,5 +16,6 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", metrics, name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
 ]

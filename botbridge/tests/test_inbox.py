@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiogram import Bot
 from django.db import OperationalError
+from prometheus_client import REGISTRY
 
 from botbridge.handlers import messages
 from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
@@ -13,6 +14,8 @@ from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from tickets.models import Delivery, Message, Sender, Ticket
 
 pytestmark = pytest.mark.django_db
+
+OUTCOMES = ("handled", "failed")
 
 
 @pytest.fixture
@@ -147,3 +150,15 @@ def test_everything_of_an_update_commits_together(line: Line, phone: Phone):
     assert Message.objects.filter(sender=Sender.CLIENT).count() == 1
     assert Message.objects.filter(sender=Sender.SYSTEM, delivery__state="queued").count() == 1
     assert Update.objects.get().handled_at is not None
+
+
+def test_attempts_are_counted_for_a_monitor(line: Line, phone: Phone, broken: list[str]):
+    def counted() -> tuple[float, float]:
+        handled, failed = (REGISTRY.get_sample_value("helpdesk_bot_updates_total", {"outcome": o}) for o in OUTCOMES)
+        return handled or 0, failed or 0
+
+    handled, failed = counted()
+    broken.append("Плохое")
+    phone.write("Хорошее")
+    phone.write("Плохое")
+    assert counted() == (handled + 1, failed + 1)

@@ -9,6 +9,7 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from botbridge import calls, client, outbox, requests
 from botbridge.client import make_bot
@@ -97,6 +98,22 @@ def state_of(message: Message) -> tuple[str, str]:
 
 
 # The ordinary way.
+
+
+def test_requests_are_counted_for_a_monitor_by_what_became_of_them(
+    sandbox: SandboxServer, ticket: Ticket, aigerim: User, answer: Answer, send_next
+):
+    def counted(outcome: str) -> float:
+        labels = {"method": "sendMessage", "lane": "reply", "outcome": outcome}
+        return REGISTRY.get_sample_value("helpdesk_bot_calls_total", labels) or 0
+
+    sent, unknown = counted("sent"), counted("unknown")
+    answer(ticket, aigerim)
+    send_next()
+    sandbox.knobs.turn_on("bad_gateway", times=1, methods=["sendMessage"])
+    answer(ticket, aigerim)
+    send_next()
+    assert (counted("sent"), counted("unknown")) == (sent + 1, unknown + 1)
 
 
 def test_a_reply_arrives_and_gets_its_tick(

@@ -14,6 +14,7 @@ from django.db import Error, connections
 
 from helpdesk.live import upstream
 from helpdesk.live.viewers import Refusal, Viewer, identify, identify_again
+from helpdesk.metrics import STREAMS
 from tickets.models import Change
 
 logger = logging.getLogger(__name__)
@@ -109,12 +110,14 @@ class Hub:
             raise Refusal(429)
         subscription = Subscription(viewer)
         self._subscriptions.add(subscription)
+        STREAMS.set(len(self._subscriptions))
         if self._listening:
             subscription.put(hello(subscription.viewer))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)
+        STREAMS.set(len(self._subscriptions))
 
     def publish(self, change: Change) -> None:
         """Hand a change to the streams of those who may see its ticket, and tell those who just lost it."""

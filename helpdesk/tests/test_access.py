@@ -279,6 +279,8 @@ SITE = [
     # Open to all, and it tells the truth: no bot runs here.
     Route("health", "GET", dict.fromkeys(PEOPLE, 503)),
     Route("telegram-banner", "GET", STAFF),
+    # Not by who somebody is here, but by the settings, and these name nobody.
+    Route("metrics", "GET", dict.fromkeys(PEOPLE, 403)),
     Route("health-live", "GET", EVERYONE),
     Route("health-ready", "GET", EVERYONE),
     Route("set_language", "POST", EVERYONE, data=lambda target, world: {"language": "kk"}),
@@ -636,6 +638,19 @@ def test_who_is_mentioned_sees_the_ticket(world: World) -> None:
     target, dana = world.of_aigerim, world.people[STRANGER]
     operations.note(ticket_id=target.ticket.pk, actor=target.owner, text="@Дана Ким, взгляните", client_id=uuid.uuid4())
     assert sees(dana, target.ticket)
+
+
+@pytest.mark.parametrize("who", [who for who in PEOPLE if who != ANONYMOUS])
+def test_the_queue_holds_the_active_tickets_the_matrix_shows(world: World, timur: Customer, who: str) -> None:
+    target, strict = world.of_aigerim, world.of_strict_team
+    operations.note(ticket_id=target.ticket.pk, actor=target.owner, text="@Дана Ким, взгляните", client_id=uuid.uuid4())
+    solved = operations.take(ticket_id=wrote(timur, "Другое").ticket.pk, actor=target.owner)
+    operations.resolve(ticket_id=solved.pk, actor=target.owner)
+    for strict_owner in (strict.owner, None):
+        Ticket.objects.filter(pk=strict.ticket.pk).update(assignee=strict_owner)
+        user = User.objects.get(pk=world.people[who].pk)
+        assert set(Ticket.objects.active_visible_to(user)) == set(Ticket.objects.visible_to(user).active())
+    assert Ticket.objects.active_visible_to(user).exists()
 
 
 def test_a_colleagues_ticket_is_taken_over_only_while_they_are_away(world: World) -> None:

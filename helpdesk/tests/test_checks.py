@@ -27,6 +27,8 @@ def test_the_settings_of_development_are_right() -> None:
         ("TELEGRAM_API_URL", "127.0.0.1:8081", "helpdesk.E003"),
         ("ALLOWED_HOSTS", ["*"], "helpdesk.W004"),
         ("TRUSTED_PROXIES", ["proxy.internal"], "helpdesk.E005"),
+        ("METRICS_NETWORKS", ["10.0.0.1/8"], "helpdesk.E005"),
+        ("METRICS_TOKEN", "secret", "helpdesk.W010"),
         ("LOG_DIR", "/proc/log", "helpdesk.E006"),
         ("MEDIA_ROOT", "/proc/media", "helpdesk.E007"),
     ],

@@ -72,6 +72,12 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
         return self.filter(visible_to(user))
 
+    def active_visible_to(self, user: User) -> Self:
+        """The active ones among `visible_to`, for the queue."""
+        from tickets.access import active_visible_to
+
+        return self.active().filter(active_visible_to(user))
+
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 

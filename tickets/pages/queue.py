@@ -193,7 +193,7 @@ def read_queue(
 ) -> Queue:
     """A page of `view` for `user`: the counts in one query, the rows in two, whatever the size of the table."""
     now = timezone.now()
-    visible = Ticket.objects.visible_to(user)
+    visible = Ticket.objects.active_visible_to(user)
     in_view = visible.in_view(view, user)
     counts = _counts(visible, view, user) if with_counts else {}
     tabs = [Tab(each, counts.get(each.value, 0), each == view) for each in View]

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 from django.utils import translation
 
-from botbridge import conversation
+from botbridge import conversation, metrics
 from botbridge.client import make_bot
 from botbridge.doorbell import INBOX, Doorbell
 from botbridge.handlers import build_dispatcher
@@ -43,6 +43,11 @@ ALREADY_RUNNING = (
     "or use PostgreSQL (DATABASE_URL), where any number may run."
 )
 
+HOW_TO_SHOW_METRICS = (
+    "Nothing can be shown at BOT_METRICS, {address}: {error}. Write a free address and port, such as 127.0.0.1:9101, "
+    "or leave it out."
+)
+
 #: SQLite has one writer at a time: more workers would only wait for each other.
 INBOX_WORKERS = {"sqlite": 1, "postgresql": 4}
 RETRY_INTRODUCTION = 15
@@ -63,7 +68,16 @@ class Command(BaseCommand):
         except AlreadyRunningError:
             raise CommandError(ALREADY_RUNNING) from None
         with alone or contextlib.nullcontext():
+            show_metrics()
             run_process(run(bot))
+
+
+def show_metrics() -> None:
+    try:
+        if settings.BOT_METRICS:
+            metrics.show(settings.BOT_METRICS)
+    except (ValueError, OSError) as error:
+        raise CommandError(HOW_TO_SHOW_METRICS.format(address=settings.BOT_METRICS, error=error)) from None
 
 
 async def run(bot: Bot) -> None:
