@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
-from tickets.models import Delivery, DeliveryState, Lane
+from tickets.models import Delivery, DeliveryState, Lane, Reason
 
 #: Counts end here: an exact count of a big table is what makes a health check slow.
 MOST = 1000
@@ -21,7 +22,8 @@ def facts() -> dict[str, Any]:
     now = timezone.now()
     status = BotStatus.objects.order_by(F("last_polled_at").desc(nulls_last=True)).first()
     stored = Update.objects.filter(state=Update.State.STORED).order_by("pk").values_list("received_at", flat=True)
-    queued = Delivery.objects.filter(state=DeliveryState.QUEUED, due_at__lte=now)
+    # What has expired is never sent, and the jobs clear it away.
+    queued = Delivery.objects.filter(state=DeliveryState.QUEUED, due_at__lte=now).exclude(expires_at__lte=now)
     unsent = queued.order_by("due_at").values_list("due_at", flat=True)
     return {
         "last_poll_age": _age(status.last_polled_at if status is not None else None, now),
@@ -29,7 +31,7 @@ def facts() -> dict[str, Any]:
         "oldest_unsent": _age(unsent.first(), now),
         "unknown": _in_state(Q(state=DeliveryState.UNKNOWN, decision="")),
         "held": _in_state(Q(state=DeliveryState.HELD)),
-        "failed": _in_state(Q(state=DeliveryState.FAILED)),
+        "failed": _in_state(Q(state=DeliveryState.FAILED, decision="")),
         "parked": parked_updates(),
         "last_error": status.last_error if status is not None else "",
         "stopped": status.stopped_reason if status is not None else "",
@@ -43,6 +45,17 @@ def parked_updates() -> int:
 
 def _age(moment: datetime | None, now: datetime) -> int | None:
     return max(int((now - moment) / timedelta(seconds=1)), 0) if moment is not None else None
+
+
+def oldest_undecided() -> int | None:
+    """For how many seconds a person could have decided about a reply; about one whose customer cannot be reached
+    nobody can.
+    """
+    unreachable = Q(reason__in=[Reason.BLOCKED, Reason.DEACTIVATED])
+    undecided = Q(state__in=[DeliveryState.UNKNOWN, DeliveryState.FAILED], decision="")
+    held = Q(state=DeliveryState.HELD) & ~unreachable
+    rows = Delivery.objects.filter(undecided | held, lane=Lane.REPLY)
+    return _age(rows.aggregate(since=Min(Coalesce("settled_at", "queued_at")))["since"], timezone.now())
 
 
 def _in_state(condition: Q) -> int:

@@ -103,9 +103,9 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
     log_context.chat_id.set(claimed.chat_id)
     try:
         with transaction.atomic():
-            _handle(claimed, bot, dispatcher)
+            outcome = _handle(claimed, bot, dispatcher)
             crash.at(crash.AFTER_HANDLING)
-        UPDATES.labels("handled").inc()
+        UPDATES.labels(outcome).inc()
     except (OperationalError, InterfaceError):
         raise  # the database is away: the claim lapses by itself
     except Exception as error:
@@ -116,12 +116,13 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
         log_context.chat_id.set(None)
 
 
-def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
+def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
+    """Returns what became of it: `handled`, `parked`, or `lost` to a worker that took over."""
     rows = ChatSession.objects.filter(bot_id=bot.id, chat_id=claimed.chat_id)
     session = rows.select_for_update(skip_locked=True).first()
     update = _stored(bot.id).filter(pk=claimed.update_id).first()
     if session is None or update is None:
-        return  # another worker took over after this one's claim had lapsed
+        return "lost"  # this one's claim had lapsed
     event = parse(update.raw, bot)
     if event is None:
         _park(update, "not an update this version understands")
@@ -131,6 +132,7 @@ def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
         update.state, update.handled_at = Update.State.HANDLED, timezone.now()
         update.save(update_fields=["state", "handled_at"])
     rows.update(handle_after=None)
+    return update.state
 
 
 def _failed(bot_id: int, claimed: Claim, error: Exception) -> None:

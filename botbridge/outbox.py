@@ -315,10 +315,8 @@ def _settle_part(call: OutboundCall, delivery_id: int, outcome: Outcome, session
         parts_sent += 1
         _remember(call, message, session)
         if parts_sent < operations.parts_of(message):
-            if late:
-                return  # the manager has been asked about this part; the answer decides about the others
             state = DeliveryState.QUEUED
-    operations.settle(delivery_id=delivery_id, state=state, parts_sent=parts_sent, reason=outcome.reason)
+    operations.settle(delivery_id=delivery_id, state=state, parts_sent=parts_sent, reason=outcome.reason, late=late)
 
 
 def _finish(call: OutboundCall, state: DeliveryState, outcome: Outcome) -> None:

@@ -437,6 +437,45 @@ def test_a_success_that_comes_late_is_still_told(
     assert TelegramMessage.objects.filter(message=message).exists()
 
 
+@pytest.fixture
+def late_first_part(
+    ticket: Ticket, aigerim: User, answer: Answer, api_url: str, timurs_telegram: CustomerClient
+) -> tuple[Message, Callable[[], None]]:
+    """Two files; of the first Telegram has said yes, and its lease ended before that was written down."""
+    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(2)]
+    message = answer(ticket, aigerim, "Файлы", uploads=files)
+    claimed = claim_now()
+    outcome = ask(claimed, make_bot(TOKEN, api_url))
+    OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    expire_leases(BOT_ID)
+    return message, lambda: settle(claimed.call, outcome)
+
+
+def test_of_several_parts_one_that_came_late_lets_the_others_follow(
+    late_first_part, ticket: Ticket, send_next, timurs_telegram: CustomerClient
+):
+    message, settle_late = late_first_part
+    settle_late()
+    ticket.refresh_from_db()
+    assert (state_of(message)[0], ticket.trouble) == (DeliveryState.QUEUED, Trouble.NONE)
+    send_next()
+    assert state_of(message)[0] == DeliveryState.SENT
+    names = [item["document"]["file_name"] for item in timurs_telegram.received() if "document" in item]
+    assert names == ["0.txt", "1.txt"]
+
+
+def test_a_late_part_does_not_disturb_what_its_manager_has_decided(
+    late_first_part, aigerim: User, send_next, timurs_telegram: CustomerClient
+):
+    message, settle_late = late_first_part
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+    second = claim_now()
+    settle_late()
+    assert state_of(message)[0] == DeliveryState.SENDING
+    assert Delivery.objects.get(pk=message.pk).parts_sent == 1
+    assert second.call.part == 1
+
+
 def test_a_failure_that_comes_late_changes_nothing(ticket: Ticket, aigerim: User, answer: Answer):
     message = answer(ticket, aigerim, "Раз")
     claimed = claim_now()

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
+from prometheus_client import REGISTRY
 
 from helpdesk.live import hub as hub_module
 from helpdesk.live import upstream
@@ -409,6 +410,18 @@ class TestHowItLives:
                 assert await elsewhere(count) == one
 
         run(scenario())
+
+    def test_open_ones_are_counted_for_a_monitor(self, aigerim: User) -> None:
+        cookie = sign_in(aigerim)
+
+        async def scenario() -> None:
+            async with serving() as app:
+                await listening(app, cookie)
+                await listening(app, cookie)
+                assert REGISTRY.get_sample_value("helpdesk_streams") == 2
+
+        run(scenario())
+        assert REGISTRY.get_sample_value("helpdesk_streams") == 0
 
     def test_its_person_counts_as_present(self, aigerim: User) -> None:
         cookie = sign_in(aigerim)

@@ -157,15 +157,22 @@ def start_sending(*, delivery_id: int) -> Delivery | None:
 
 
 @transaction.atomic
-def settle(*, delivery_id: int, state: DeliveryState, parts_sent: int, reason: Reason | str = "") -> Delivery:
-    """What became of a delivery. `parts_sent` counts the parts Telegram has accepted so far.
+def settle(
+    *, delivery_id: int, state: DeliveryState, parts_sent: int, reason: Reason | str = "", late: bool = False
+) -> Delivery:
+    """What became of a delivery. `parts_sent` counts the parts Telegram has accepted so far; `late` is news of a part
+    that was given up as unknown before, while others may be on their way.
 
-    Only a success that comes late changes what is already settled: an unknown one may still become sent.
+    Only a success that comes late changes what is already settled: an unknown one may still become sent, or go on with
+    its other parts as long as nobody has decided about it.
     """
     ticket, delivery = _lock(delivery_id)
-    late_success = delivery.state == DeliveryState.UNKNOWN and state == DeliveryState.SENT
-    if delivery.state in (*FINAL, DeliveryState.UNKNOWN) and not late_success:
+    if delivery.state in FINAL or (late and delivery.state != DeliveryState.UNKNOWN):
         return delivery
+    if delivery.state == DeliveryState.UNKNOWN:
+        goes_on = state == DeliveryState.QUEUED and parts_sent > delivery.parts_sent and not delivery.decision
+        if state != DeliveryState.SENT and not goes_on:
+            return delivery
     delivery.parts_sent = parts_sent
     _settle(ticket, delivery, state, reason)
     return delivery
@@ -180,14 +187,15 @@ def _lock(delivery_id: int) -> tuple[Ticket | None, Delivery]:
 
 
 def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, reason: Reason | str) -> None:
+    was_unknown = delivery.state == DeliveryState.UNKNOWN
     delivery.state, delivery.reason = state, reason
     delivery.settled_at = None if state == DeliveryState.QUEUED else timezone.now()
-    if state == DeliveryState.UNKNOWN:
+    if state in IN_TROUBLE:
         # A decision about an earlier part says nothing of this one.
         delivery.decision, delivery.decided_by = "", None
     delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at", "decision", "decided_by"])
     # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
-    if ticket is not None and state != DeliveryState.QUEUED:
+    if ticket is not None and (state != DeliveryState.QUEUED or was_unknown):
         if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
             bring_back_unanswered(ticket)
             _tell_author(ticket, delivery.message)

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import ACTIVE, Change, Language, Presence, Theme, Ticket, User
+from tickets.models import ACTIVE, ApiSession, Change, Language, Presence, Theme, Ticket, User
 from tickets.operations.acts import ring
 from tickets.operations.errors import NotAllowed, WrongState
 from tickets.operations.handling import free_ticket_of_the_gone
@@ -52,6 +52,8 @@ def disable_user(*, actor: User, user: User) -> int:
     locked.presence = Presence.OFFLINE
     locked.save(update_fields=["is_active", "presence"])
     owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
+    # Else an old token would be good again once the person is let in again.
+    ApiSession.objects.filter(user=locked, ended_at__isnull=True).update(ended_at=timezone.now())
     freed = sum(free_ticket_of_the_gone(ticket_id, actor=actor) for ticket_id in owned)
     revoke(user=locked)
     return freed

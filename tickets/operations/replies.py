@@ -77,8 +77,13 @@ def reply(
     check_uploads(uploads)
     if then == Then.SNOOZE:
         check_snooze(snooze_until)
-    digest = digest_of(f"{Sender.MANAGER}:{then}", text, uploads, quote_id)
-    with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_reply) as act:
+    digest = digest_of(f"{Sender.MANAGER}:{ticket_id}:{then}", text, uploads, quote_id)
+
+    def may(user: User, ticket: Ticket) -> bool:
+        # Who has lost the ticket meanwhile must still hear that the reply was written, or it is written twice.
+        return access.can_reply(user, ticket) or _already_written(user, client_id, digest) is not None
+
+    with stored(uploads) as files, acting(ticket_id, actor=actor, may=may) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
             return repeated
@@ -109,7 +114,7 @@ def note(*, ticket_id: int, actor: User, text: str, client_id: uuid.UUID, upload
     """
     text = _checked_text(text, uploads)
     check_uploads(uploads)
-    digest = digest_of(Sender.NOTE, text, uploads, None)
+    digest = digest_of(f"{Sender.NOTE}:{ticket_id}", text, uploads, None)
     with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_note) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:

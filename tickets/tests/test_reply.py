@@ -399,6 +399,41 @@ def test_a_note_reaches_no_customer_and_its_mention_follows(ticket: Ticket, bola
     assert Ticket.objects.visible_to(dana).filter(pk=ticket.pk).exists()
 
 
+def test_a_part_that_fails_after_another_was_decided_asks_too(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, uploads=[upload("1.png"), upload("2.png"), upload("3.png")])
+    unknown(message)
+    operations.mark_arrived(message_id=message.pk, actor=aigerim)
+
+    operations.settle(delivery_id=message.pk, state=DeliveryState.FAILED, parts_sent=1, reason=Reason.TOO_BIG)
+
+    ticket.refresh_from_db()
+    assert Delivery.objects.get(pk=message.pk).needs_decision
+    assert ticket.trouble == Trouble.FAILED
+    repeat = operations.resend(message_id=message.pk, actor=aigerim)
+    assert repeat.attachments.count() == 2
+
+
+def test_a_repeat_is_answered_after_the_ticket_was_handed_over(
+    ticket: Ticket, aigerim: User, bolat: User, answer: Answer
+) -> None:
+    client_id = uuid.uuid4()
+    first = answer(ticket, aigerim, "Раз", client_id=client_id)
+    operations.assign(ticket_id=ticket.pk, actor=aigerim, assignee_id=bolat.pk)
+
+    assert answer(ticket, aigerim, "Раз", client_id=client_id) == first
+    with pytest.raises(operations.NotAllowed):
+        answer(ticket, aigerim, "Два")
+
+
+def test_one_id_on_two_tickets_is_not_one_reply(ticket: Ticket, timur: Customer, aigerim: User, answer: Answer) -> None:
+    other = operations.take(ticket_id=wrote(timur, "Другое").ticket.pk, actor=aigerim)
+    client_id = uuid.uuid4()
+    answer(ticket, aigerim, "Здравствуйте!", client_id=client_id)
+
+    with pytest.raises(operations.AnotherText):
+        answer(other, aigerim, "Здравствуйте!", client_id=client_id)
+
+
 def test_a_second_unsure_part_asks_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
     message = answer(ticket, aigerim, uploads=[upload("1.png"), upload("2.png"), upload("3.png")])
     unknown(message)

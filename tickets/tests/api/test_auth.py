@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from tickets.models import ApiSession, User
-from tickets.operations import disable_user
+from tickets.operations import disable_user, enable_user
 from tickets.tests.api.conftest import V1, Call, credentials
 
 LOGIN, REFRESH, LOGOUT, ME = (f"{V1}/auth/{name}" for name in ("login", "refresh-token", "logout", "me"))
@@ -150,6 +150,14 @@ def test_a_new_password_ends_every_token(api: APIClient, aigerim: User) -> None:
 def test_a_disabled_person_is_out_at_once(api: APIClient, aigerim: User, saule: User) -> None:
     pair = signed_in(api, aigerim)
     disable_user(actor=saule, user=aigerim)
+    assert api.get(ME, headers=bearer(pair["access"])).status_code == 401
+    assert api.post(REFRESH, {"refresh": pair["refresh"]}, format="json").status_code == 401
+
+
+def test_who_is_let_in_again_signs_in_again(api: APIClient, aigerim: User, saule: User) -> None:
+    pair = signed_in(api, aigerim)
+    disable_user(actor=saule, user=aigerim)
+    enable_user(actor=saule, user=aigerim)
     assert api.get(ME, headers=bearer(pair["access"])).status_code == 401
     assert api.post(REFRESH, {"refresh": pair["refresh"]}, format="json").status_code == 401
 
