@@ -42,7 +42,7 @@ def test_each_alarm_says_what_to_do() -> None:
     for rule in rules:
         assert re.search(r"severity: (page|look)\b", rule), rule
         assert "summary:" in rule, rule
-        assert "todo:" in rule, rule
+        assert "description:" in rule, rule
 
 
 def test_the_dashboard_asks_the_source_its_reader_picks() -> None:
