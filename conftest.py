@@ -9,9 +9,11 @@ supervises, Timur is the customer.
 import gc
 import os
 import shutil
+import ssl
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +114,10 @@ def restore_first_rows(**_: object) -> None:
     import_module("tickets.migrations.0002_first_rows").make_groups_and_default_team(apps, None)
 
 
-post_migrate.connect(restore_first_rows, sender=apps.get_app_config("tickets"))  # emptying the tables sends it too
+# Emptying the tables sends it too. One of Django's own answers to it, writing permissions that nothing here asks for,
+# would take half of the time in which a test's rows are removed.
+post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+post_migrate.connect(restore_first_rows, sender=apps.get_app_config("tickets"))
 
 
 class QuickHasher(PBKDF2PasswordHasher):
@@ -125,6 +130,14 @@ class QuickHasher(PBKDF2PasswordHasher):
 def quick_passwords() -> Iterator[None]:
     """Argon2 is slow on purpose, and nearly every test makes people."""
     with override_settings(PASSWORD_HASHERS=[f"{QuickHasher.__module__}.{QuickHasher.__qualname__}"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> Iterator[None]:
+    """Reading the authorities a bot trusts takes 25 ms, and the bots of nearly all tests talk to this machine alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         yield
 
 
