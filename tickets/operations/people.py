@@ -50,9 +50,10 @@ def disable_user(*, actor: User, user: User) -> int:
     locked = User.objects.select_for_update().get(pk=user.pk)
     locked.is_active = user.is_active = False
     locked.presence = Presence.OFFLINE
-    locked.save(update_fields=["is_active", "presence"])
+    # Else an old page or token would be good again once the person is let in again with the same password.
+    locked.shut_out_at = user.shut_out_at = timezone.now()
+    locked.save(update_fields=["is_active", "presence", "shut_out_at"])
     owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
-    # Else an old token would be good again once the person is let in again.
     ApiSession.objects.filter(user=locked, ended_at__isnull=True).update(ended_at=timezone.now())
     freed = sum(free_ticket_of_the_gone(ticket_id, actor=actor) for ticket_id in owned)
     revoke(user=locked)

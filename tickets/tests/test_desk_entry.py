@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conftest import PASSWORD
+from tickets import operations
 from tickets.models import Draft, Presence, Theme, User
 
 LOGIN = reverse("tickets:login")
@@ -39,6 +40,22 @@ def test_who_belongs_to_no_group_is_told_so_and_can_leave(client, aigerim, name)
     assert "не состоите среди менеджеров" in answer.text
     assert client.post(reverse("tickets:logout")).status_code == 302
     assert client.get(reverse("tickets:queue")).status_code == 302
+
+
+def test_who_was_shut_out_and_is_let_in_again_signs_in_again(client, aigerim, saule):
+    queue = sign_in(client).url
+    operations.disable_user(actor=saule, user=aigerim)
+    operations.enable_user(actor=saule, user=aigerim)
+    assert client.get(queue).status_code == 302
+    assert sign_in(client).status_code == 302
+    assert client.get(queue).status_code == 200
+
+
+def test_letting_one_person_in_again_signs_out_nobody_else(client, aigerim, bolat, saule):
+    queue = sign_in(client).url
+    operations.disable_user(actor=saule, user=bolat)
+    operations.enable_user(actor=saule, user=bolat)
+    assert client.get(queue).status_code == 200
 
 
 def test_the_session_ends_with_the_browser_unless_asked_otherwise(client, aigerim):
