@@ -3,10 +3,10 @@ from typing import TypeVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from botbridge.models import OutboundCall, Update
-from botbridge.storing import retry_update
+from botbridge.storing import retry_update, settle_by_hand
 from tickets.admin.base import ReadOnlyAdmin, act_on_each, as_number
 from tickets.operations import WrongState
 
@@ -17,12 +17,12 @@ Row = TypeVar("Row", Update, OutboundCall)
 class UpdateAdmin(ReadOnlyAdmin):
     """What Telegram told us. What could not be handled is parked here with its reason until somebody tries again."""
 
-    list_display = ("update_id", "chat_id", "state", "attempts", "reason", "received_at", "handled_at")
-    list_filter = ("state", "received_at")
+    list_display = ("update_id", "chat_id", "state", "attempts", "reason", "received_at", "handled_at", "looked_at")
+    list_filter = ("state", ("looked_at", admin.EmptyFieldListFilter), "received_at")
     # Names the box; what it finds is decided by get_search_results.
     search_fields = ("chat_id",)
     search_help_text = gettext_lazy("Номер клиента в Telegram")
-    actions = ("retry",)
+    actions = ("retry", "settle")
     fields = (
         "bot_id",
         "update_id",
@@ -32,6 +32,7 @@ class UpdateAdmin(ReadOnlyAdmin):
         "reason",
         "received_at",
         "handled_at",
+        "looked_at",
         "raw",
     )
 
@@ -48,6 +49,14 @@ class UpdateAdmin(ReadOnlyAdmin):
             retry_parked,
             lambda n: ngettext("Поставлено в очередь: %d", "Поставлено в очередь: %d", n) % n,
         )
+
+    @admin.action(description=gettext_lazy("Разобрано: больше не напоминать"), permissions=["view"])
+    def settle(self, request: HttpRequest, queryset: QuerySet[Update]) -> None:
+        def settle_one(update: Update) -> None:
+            settle_parked(update)
+            self.log_change(request, update, gettext("Разобрано"))
+
+        act_on_each(request, queryset, settle_one, lambda n: ngettext("Разобрано: %d", "Разобрано: %d", n) % n)
 
 
 @admin.register(OutboundCall)
@@ -95,6 +104,15 @@ def retry_parked(update: Update) -> None:
     if update.chat_id is None:
         raise WrongState(gettext_lazy("Не разобрать, из какого это чата: обработать нечего."))
     retry_update(update)
+
+
+def settle_parked(update: Update) -> None:
+    """Stop reminding of an update a person has dealt with.
+
+    :raises WrongState: it is not parked, or has been dealt with.
+    """
+    if not settle_by_hand(update):
+        raise WrongState(gettext_lazy("Разбирать нечего: не отложено или уже разобрано."))
 
 
 def of_chat(rows: "QuerySet[Row]", term: str) -> "QuerySet[Row]":

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
+from botbridge.storing import parked_to_look_at
 from tickets.models import Delivery, DeliveryState, Lane, Reason
 
 #: Counts end here: an exact count of a big table is what makes a health check slow.
@@ -39,8 +40,8 @@ def facts() -> dict[str, Any]:
 
 
 def parked_updates() -> int:
-    """What Telegram told us and nobody could handle, up to 1,000: customers' words may be among it."""
-    return Update.objects.filter(state=Update.State.PARKED)[:MOST].count()
+    """How many updates wait for a person to look at them, up to 1,000."""
+    return parked_to_look_at()[:MOST].count()
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:

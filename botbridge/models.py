@@ -97,6 +97,7 @@ class Update(models.Model):
     reason = models.CharField(_("причина"), max_length=MAX_REASON, blank=True)
     received_at = models.DateTimeField(_("получено"), default=timezone.now)
     handled_at = models.DateTimeField(_("обработано"), null=True, blank=True)
+    looked_at = models.DateTimeField(_("разобрано человеком"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("сообщение Telegram")

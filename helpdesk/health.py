@@ -80,7 +80,7 @@ def bot() -> Finding:
         failures.append(f"an update waits for {facts['oldest_unhandled']} s to be handled")
     if (facts["oldest_unsent"] or 0) > MAX_UNSENT_AGE:
         failures.append(f"a message waits for {facts['oldest_unsent']} s to be sent")
-    concerns = [f"updates parked: {facts['parked']}, try them again in the admin"] if facts["parked"] else []
+    concerns = [f"updates parked: {facts['parked']}, deal with them in the admin"] if facts["parked"] else []
     return Finding(failures, concerns, facts)
 
 

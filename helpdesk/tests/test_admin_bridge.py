@@ -38,7 +38,11 @@ def update(number: int, state: Update.State, chat_id: int | None = 700_001) -> U
 
 
 def retry(browser: Client, *rows: Model) -> str:
-    data = {"action": "retry", "_selected_action": [row.pk for row in rows]}
+    return act(browser, "retry", *rows)
+
+
+def act(browser: Client, action: str, *rows: Model) -> str:
+    data = {"action": action, "_selected_action": [row.pk for row in rows]}
     return str(browser.post(UPDATES, data, follow=True).content.decode())
 
 
@@ -55,6 +59,37 @@ def test_only_parked_updates_of_a_chat_are_handled_again(room: Client) -> None:
     assert "обрабатывается только отложенное" in page
     assert "Не разобрать, из какого это чата" in page
     assert not Update.objects.filter(state=Update.State.STORED).exists()
+
+
+def test_what_can_never_be_handled_stops_reminding_once_somebody_has_dealt_with_it(room: Client, saule: User) -> None:
+    nowhere = update(1, Update.State.PARKED, chat_id=None)
+    banner = reverse("telegram-banner")
+    assert "Не обработано сообщений из Telegram: 1" in room.get(banner).content.decode()
+    assert "Разобрано: 1" in act(room, "settle", nowhere)
+    assert "Не обработано" not in room.get(banner).content.decode()
+    kept = room.get(reverse("admin:botbridge_update_change", args=[nowhere.pk])).content.decode()
+    assert "Boom" in kept
+    history = room.get(reverse("admin:botbridge_update_history", args=[nowhere.pk])).content.decode()
+    assert "Разобрано" in history
+    assert saule.username in history
+
+
+def test_only_what_waits_for_a_look_is_dealt_with(room: Client) -> None:
+    stored, parked = update(1, Update.State.STORED), update(2, Update.State.PARKED)
+    act(room, "settle", parked)
+    first_looked_at = Update.objects.get(pk=parked.pk).looked_at
+    page = act(room, "settle", stored, parked)
+    assert "Разбирать нечего" in page
+    assert Update.objects.get(pk=parked.pk).looked_at == first_looked_at
+    assert Update.objects.get(pk=stored.pk).looked_at is None
+
+
+def test_what_is_tried_again_and_fails_again_reminds_again(room: Client) -> None:
+    parked = update(1, Update.State.PARKED)
+    act(room, "settle", parked)
+    retry(room, parked)
+    parked.refresh_from_db()
+    assert (parked.state, parked.looked_at) == (Update.State.STORED, None)
 
 
 def test_updates_are_found_by_chat_and_state(room: Client) -> None:
@@ -106,4 +141,4 @@ def test_the_first_page_tells_how_the_bot_fares(room: Client) -> None:
     assert "Ответ Telegram: 3\xa0минуты назад" in page
     assert "Необработанное ждёт: 2\xa0часа" in page
     assert "Остановлен: Нет доступа" in page
-    assert re.search(r"state__exact=parked\">Отложено после ошибок</a>: 1", page)
+    assert re.search(r"state__exact=parked&amp;looked_at__isempty=1\">Отложено после ошибок</a>: 1", page)

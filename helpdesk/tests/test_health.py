@@ -155,7 +155,7 @@ def test_parked_updates_are_named_and_stop_nothing(client: Client, bot: BotStatu
     assert response.status_code == 200
     assert (response.json()["status"], response.json()["failing"]) == ("degraded", [])
     assert response.json()["bot"]["status"] == "degraded"
-    assert response.json()["bot"]["problems"] == ["updates parked: 1, try them again in the admin"]
+    assert response.json()["bot"]["problems"] == ["updates parked: 1, deal with them in the admin"]
 
 
 def test_a_silent_bot_takes_nobody_off_the_desk(client: Client, db: None) -> None:
