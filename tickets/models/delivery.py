@@ -95,11 +95,19 @@ class Delivery(models.Model):
                 condition=models.Q(state=DeliveryState.QUEUED),
                 name="delivery_due",
             ),
-            # Admin and health: what waits for a person.
+            # Admin: what is in trouble, newest first. Health: what is held.
             models.Index(
                 fields=["state", "message"],
                 condition=models.Q(state__in=[DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED]),
                 name="delivery_in_trouble",
+            ),
+            # Health and metrics: replies a person has to decide about. What was decided stays in its state for ever.
+            models.Index(
+                fields=["state"],
+                condition=models.Q(
+                    lane=Lane.REPLY, decision="", state__in=[DeliveryState.UNKNOWN, DeliveryState.FAILED]
+                ),
+                name="delivery_to_decide",
             ),
         ]
 
