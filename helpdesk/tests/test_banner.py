@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -52,8 +53,8 @@ def test_a_supervisor_is_led_to_parked_updates(saule, one_parked):
     banner = browser.get(BANNER).text
     assert "Не обработано сообщений из Telegram: 1" in banner
     assert "недоступен" not in banner
-    (link,) = re.findall(r'<a [^>]*href="([^"]+)"', banner)
-    assert link.endswith("?state__exact=parked")
+    (link,) = map(unescape, re.findall(r'<a [^>]*href="([^"]+)"', banner))
+    assert link.endswith("?state__exact=parked&looked_at__isempty=1")
     assert browser.get(link).status_code == 200
 
 
