@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from aiogram import Bot
 from django.db import OperationalError
+from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from botbridge.handlers import messages
 from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
 from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
+from botbridge.storing import parked_to_look_at
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from tickets.models import Delivery, Message, Sender, Ticket
 
@@ -74,6 +76,18 @@ def test_after_five_attempts_an_update_is_parked_and_the_chat_goes_on(line: Line
         line.handle_all()
     assert [update.reason for update in parked()] == ["ValueError: сломалось"]
     assert phone.written == ["Хорошее"]
+
+
+def test_what_somebody_dealt_with_and_fails_once_more_waits_for_a_look_again(
+    line: Line, phone: Phone, broken: list[str]
+):
+    broken.append("Плохое")
+    line.store(phone.message(text="Плохое"))
+    Update.objects.update(looked_at=timezone.now())
+    for _ in range(MAX_ATTEMPTS + 1):
+        line.skip_waiting()
+        line.handle_all()
+    assert parked_to_look_at().count() == 1
 
 
 def test_one_chats_failure_does_not_hold_up_another(line: Line, phone: Phone, broken: list[str]):

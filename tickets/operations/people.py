@@ -60,11 +60,16 @@ def disable_user(*, actor: User, user: User) -> int:
     return freed
 
 
+@transaction.atomic
 def enable_user(*, actor: User, user: User) -> None:
-    """Let a person in again. Their former tickets stay where they are."""
+    """Let a person in again, who then signs in anew. Their former tickets stay where they are."""
     _refuse_strangers(actor, user)
-    user.is_active = True
-    user.save(update_fields=["is_active"])
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if not locked.is_active:
+        # Not everybody was shut out by disable_user: it may have been done by hand in the database.
+        locked.shut_out_at = user.shut_out_at = timezone.now()
+    locked.is_active = user.is_active = True
+    locked.save(update_fields=["is_active", "shut_out_at"])
 
 
 def revoke(*, user: User) -> None:

@@ -51,6 +51,19 @@ def test_who_was_shut_out_and_is_let_in_again_signs_in_again(client, aigerim, sa
     assert client.get(queue).status_code == 200
 
 
+def test_so_does_who_was_shut_out_by_hand_in_the_database(client, aigerim, saule):
+    queue = sign_in(client).url
+    User.objects.filter(pk=aigerim.pk).update(is_active=False)
+    operations.enable_user(actor=saule, user=aigerim)
+    assert client.get(queue).status_code == 302
+
+
+def test_letting_in_who_is_in_signs_nobody_out(client, aigerim, saule):
+    queue = sign_in(client).url
+    operations.enable_user(actor=saule, user=aigerim)
+    assert client.get(queue).status_code == 200
+
+
 def test_letting_one_person_in_again_signs_out_nobody_else(client, aigerim, bolat, saule):
     queue = sign_in(client).url
     operations.disable_user(actor=saule, user=bolat)
