@@ -17,8 +17,8 @@ Row = TypeVar("Row", Update, OutboundCall)
 class UpdateAdmin(ReadOnlyAdmin):
     """What Telegram told us. What could not be handled is parked here with its reason until somebody tries again."""
 
-    list_display = ("update_id", "chat_id", "state", "attempts", "reason", "received_at", "handled_at", "looked_at")
-    list_filter = ("state", ("looked_at", admin.EmptyFieldListFilter), "received_at")
+    list_display = ("update_id", "chat_id", "state", "attempts", "reason", "received_at", "handled_at", "settled_at")
+    list_filter = ("state", ("settled_at", admin.EmptyFieldListFilter), "received_at")
     # Names the box; what it finds is decided by get_search_results.
     search_fields = ("chat_id",)
     search_help_text = gettext_lazy("Номер клиента в Telegram")
@@ -32,7 +32,7 @@ class UpdateAdmin(ReadOnlyAdmin):
         "reason",
         "received_at",
         "handled_at",
-        "looked_at",
+        "settled_at",
         "raw",
     )
 

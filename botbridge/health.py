@@ -8,11 +8,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
-from botbridge.storing import parked_to_look_at
+from botbridge.storing import parked_unsettled
 from tickets.models import Delivery, DeliveryState, Lane, Reason
 
 #: Counts end here: an exact count of a big table is what makes a health check slow.
 MOST = 1000
+
+#: In the words of the index delivery_to_decide: SQLite does not see that one state is among two.
+TO_DECIDE = Q(state__in=[DeliveryState.UNKNOWN, DeliveryState.FAILED], decision="")
 
 
 def facts() -> dict[str, Any]:
@@ -30,9 +33,9 @@ def facts() -> dict[str, Any]:
         "last_poll_age": _age(status.last_polled_at if status is not None else None, now),
         "oldest_unhandled": _age(stored.first(), now),
         "oldest_unsent": _age(unsent.first(), now),
-        "unknown": _in_state(Q(state=DeliveryState.UNKNOWN, decision="")),
+        "unknown": _in_state(Q(state=DeliveryState.UNKNOWN) & TO_DECIDE),
         "held": _in_state(Q(state=DeliveryState.HELD)),
-        "failed": _in_state(Q(state=DeliveryState.FAILED, decision="")),
+        "failed": _in_state(Q(state=DeliveryState.FAILED) & TO_DECIDE),
         "parked": parked_updates(),
         "last_error": status.last_error if status is not None else "",
         "stopped": status.stopped_reason if status is not None else "",
@@ -41,7 +44,7 @@ def facts() -> dict[str, Any]:
 
 def parked_updates() -> int:
     """How many updates wait for a person to look at them, up to 1,000."""
-    return parked_to_look_at()[:MOST].count()
+    return parked_unsettled()[:MOST].count()
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:
@@ -53,9 +56,8 @@ def oldest_undecided() -> int | None:
     nobody can.
     """
     unreachable = Q(reason__in=[Reason.BLOCKED, Reason.DEACTIVATED])
-    undecided = Q(state__in=[DeliveryState.UNKNOWN, DeliveryState.FAILED], decision="")
     held = Q(state=DeliveryState.HELD) & ~unreachable
-    rows = Delivery.objects.filter(undecided | held, lane=Lane.REPLY)
+    rows = Delivery.objects.filter(TO_DECIDE | held, lane=Lane.REPLY)
     return _age(rows.aggregate(since=Min(Coalesce("settled_at", "queued_at")))["since"], timezone.now())
 
 

@@ -94,8 +94,8 @@ def _lock_if_free(bot_id: int, chat_id: int) -> ChatSession | None:
 
 
 def _park(update: Update, reason: str) -> None:
-    update.state, update.reason, update.looked_at = Update.State.PARKED, reason[:MAX_REASON], None
-    update.save(update_fields=["state", "reason", "looked_at"])
+    update.state, update.reason, update.settled_at = Update.State.PARKED, reason[:MAX_REASON], None
+    update.save(update_fields=["state", "reason", "settled_at"])
 
 
 def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:

@@ -97,7 +97,7 @@ class Update(models.Model):
     reason = models.CharField(_("причина"), max_length=MAX_REASON, blank=True)
     received_at = models.DateTimeField(_("получено"), default=timezone.now)
     handled_at = models.DateTimeField(_("обработано"), null=True, blank=True)
-    looked_at = models.DateTimeField(_("разобрано человеком"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("разобрано человеком"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("сообщение Telegram")
@@ -114,8 +114,12 @@ class Update(models.Model):
             models.Index(fields=["bot_id", "id"], condition=Q(state="stored"), name="update_to_handle"),
             # Inbox: the head of one chat.
             models.Index(fields=["bot_id", "chat_id", "id"], condition=Q(state="stored"), name="update_head_of_chat"),
-            # Admin and health: what waits for a person.
+            # Admin: what was ever parked, newest first.
             models.Index(fields=["-id"], condition=Q(state="parked"), name="update_parked"),
+            # Banner, health and metrics: what waits for a person. What was settled stays parked for ever.
+            models.Index(
+                fields=["-id"], condition=Q(state="parked", settled_at__isnull=True), name="update_parked_unsettled"
+            ),
             # Admin: what one chat sent.
             models.Index(fields=["chat_id", "-id"], name="update_of_chat"),
         ]

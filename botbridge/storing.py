@@ -98,19 +98,19 @@ def retry_update(update: Update) -> None:
     """Give a parked update another five attempts; being the oldest of its chat, it comes first."""
     with transaction.atomic():
         Update.objects.filter(pk=update.pk, state=Update.State.PARKED, chat_id__isnull=False).update(
-            state=Update.State.STORED, attempts=0, reason="", looked_at=None
+            state=Update.State.STORED, attempts=0, reason="", settled_at=None
         )
         notify(INBOX)
 
 
-def parked_to_look_at() -> QuerySet[Update]:
-    """What nobody could handle and no person has looked at: customers' words may be among it."""
-    return Update.objects.filter(state=Update.State.PARKED, looked_at__isnull=True)
+def parked_unsettled() -> QuerySet[Update]:
+    """What nobody could handle and no person has settled: customers' words may be among it."""
+    return Update.objects.filter(state=Update.State.PARKED, settled_at__isnull=True)
 
 
 def settle_by_hand(update: Update) -> bool:
     """A person has read a parked update and done what it asks: it stays, and reminds nobody any more.
 
-    False where it was not parked, or somebody has looked at it before.
+    False where it was not parked, or somebody has settled it before.
     """
-    return parked_to_look_at().filter(pk=update.pk).update(looked_at=timezone.now()) == 1
+    return parked_unsettled().filter(pk=update.pk).update(settled_at=timezone.now()) == 1

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from botbridge.health import facts
@@ -69,3 +71,20 @@ def test_parked_updates_are_counted(line: Line):
 def test_looking_costs_a_fixed_number_of_queries(django_assert_num_queries):
     with django_assert_num_queries(7):
         facts()
+
+
+@pytest.mark.parametrize(
+    ("rows", "index"),
+    [("\"decision\" = ''", "delivery_to_decide"), ('"settled_at" IS NULL', "update_parked_unsettled")],
+)
+def test_counting_what_waits_passes_nothing_that_was_settled(db, rows: str, index: str):
+    with CaptureQueriesContext(connection) as asked:
+        facts()
+    counts = [query["sql"] for query in asked if rows in query["sql"]]
+    assert counts
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # else it reads small tables whole
+        for count in counts:
+            cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + count)
+            assert index in str(cursor.fetchall())

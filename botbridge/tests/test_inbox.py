@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from botbridge.handlers import messages
 from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
 from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
-from botbridge.storing import parked_to_look_at
+from botbridge.storing import parked_unsettled
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from tickets.models import Delivery, Message, Sender, Ticket
 
@@ -83,11 +83,11 @@ def test_what_somebody_dealt_with_and_fails_once_more_waits_for_a_look_again(
 ):
     broken.append("Плохое")
     line.store(phone.message(text="Плохое"))
-    Update.objects.update(looked_at=timezone.now())
+    Update.objects.update(settled_at=timezone.now())
     for _ in range(MAX_ATTEMPTS + 1):
         line.skip_waiting()
         line.handle_all()
-    assert parked_to_look_at().count() == 1
+    assert parked_unsettled().count() == 1
 
 
 def test_one_chats_failure_does_not_hold_up_another(line: Line, phone: Phone, broken: list[str]):

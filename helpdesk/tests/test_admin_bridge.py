@@ -77,11 +77,11 @@ def test_what_can_never_be_handled_stops_reminding_once_somebody_has_dealt_with_
 def test_only_what_waits_for_a_look_is_dealt_with(room: Client) -> None:
     stored, parked = update(1, Update.State.STORED), update(2, Update.State.PARKED)
     act(room, "settle", parked)
-    first_looked_at = Update.objects.get(pk=parked.pk).looked_at
+    first_settled_at = Update.objects.get(pk=parked.pk).settled_at
     page = act(room, "settle", stored, parked)
     assert "Разбирать нечего" in page
-    assert Update.objects.get(pk=parked.pk).looked_at == first_looked_at
-    assert Update.objects.get(pk=stored.pk).looked_at is None
+    assert Update.objects.get(pk=parked.pk).settled_at == first_settled_at
+    assert Update.objects.get(pk=stored.pk).settled_at is None
 
 
 def test_what_is_tried_again_and_fails_again_reminds_again(room: Client) -> None:
@@ -89,7 +89,7 @@ def test_what_is_tried_again_and_fails_again_reminds_again(room: Client) -> None
     act(room, "settle", parked)
     retry(room, parked)
     parked.refresh_from_db()
-    assert (parked.state, parked.looked_at) == (Update.State.STORED, None)
+    assert (parked.state, parked.settled_at) == (Update.State.STORED, None)
 
 
 def test_updates_are_found_by_chat_and_state(room: Client) -> None:
@@ -141,4 +141,4 @@ def test_the_first_page_tells_how_the_bot_fares(room: Client) -> None:
     assert "Ответ Telegram: 3\xa0минуты назад" in page
     assert "Необработанное ждёт: 2\xa0часа" in page
     assert "Остановлен: Нет доступа" in page
-    assert re.search(r"state__exact=parked&amp;looked_at__isempty=1\">Отложено после ошибок</a>: 1", page)
+    assert re.search(r"state__exact=parked&amp;settled_at__isempty=1\">Отложено после ошибок</a>: 1", page)

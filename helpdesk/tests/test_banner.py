@@ -54,7 +54,7 @@ def test_a_supervisor_is_led_to_parked_updates(saule, one_parked):
     assert "Не обработано сообщений из Telegram: 1" in banner
     assert "недоступен" not in banner
     (link,) = map(unescape, re.findall(r'<a [^>]*href="([^"]+)"', banner))
-    assert link.endswith("?state__exact=parked&looked_at__isempty=1")
+    assert link.endswith("?state__exact=parked&settled_at__isempty=1")
     assert browser.get(link).status_code == 200
 
 

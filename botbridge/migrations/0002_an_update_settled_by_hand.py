@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="update",
-            name="looked_at",
+            name="settled_at",
             field=models.DateTimeField(blank=True, null=True, verbose_name="разобрано человеком"),
         ),
     ]
