@@ -2,7 +2,7 @@
 # One image with every role; the command chooses:
 #   web   (default)
 #   bot   python manage.py runbot
-#   jobs  python manage.py runjobs
+#   jobs  python manage.py runjobs, or celery --app helpdesk.jobs.celery worker|beat
 # and, before a new version starts, python manage.py migrate
 
 FROM python:3.11-slim-bookworm AS build

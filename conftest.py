@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import override_settings
 
 if TYPE_CHECKING:
@@ -131,6 +131,12 @@ def quick_passwords() -> Iterator[None]:
     """Argon2 is slow on purpose, and nearly every test makes people."""
     with override_settings(PASSWORD_HASHERS=[f"{QuickHasher.__module__}.{QuickHasher.__qualname__}"]):
         yield
+
+
+@pytest.fixture
+def short_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that outlive a test keep no connection to its database."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
 
 
 @pytest.fixture(scope="session", autouse=True)

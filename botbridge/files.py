@@ -4,8 +4,6 @@ import asyncio
 import logging
 import os
 import tempfile
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -19,8 +17,9 @@ from django.core.files.base import File
 from django.db import Error
 from django.utils.translation import gettext as _
 
-from botbridge.client import DownloadError, session_of
+from botbridge.client import DownloadError, make_bot, session_of
 from botbridge.doorbell import Bell
+from botbridge.downloads import incoming_folder
 from botbridge.incoming import MAX_DOWNLOAD
 from botbridge.models import TelegramFile
 from botbridge.threads import in_thread
@@ -68,7 +67,6 @@ class Fetcher:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until asked to stop; a download under way is then put back in line."""
-        await in_thread(remove_leftovers)
         running: set[asyncio.Task[None]] = set()
         while not stopping.is_set():
             attachment = None
@@ -79,7 +77,7 @@ class Fetcher:
             if attachment is None:
                 await self._bell.wait()
                 continue
-            task = asyncio.create_task(self._fetch(attachment))
+            task = asyncio.create_task(fetch_and_settle(self._bot, attachment))
             running.add(task)
             task.add_done_callback(running.discard)
             while len(running) >= AT_ONCE and not stopping.is_set():
@@ -88,19 +86,39 @@ class Fetcher:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def _fetch(self, attachment: Attachment) -> None:
-        try:
-            failed = await fetch(self._bot, attachment)
-            if failed is not None:
-                await in_thread(settle_failure, attachment, failed)
-        except asyncio.CancelledError:
-            await in_thread(operations.fetch_later, attachment_id=attachment.pk, delay=timedelta(0))
-        except Error as error:
-            # Its lease brings it back.
-            logger.warning("Files: the database does not answer (%s)", type(error).__name__)
-        except Exception:
-            logger.exception("Files: %s failed", attachment.pk)
-            await in_thread(settle_failure, attachment, Failed(_("Файл не удалось обработать.")))
+
+async def fetch_files(bell: Bell, stopping: asyncio.Event) -> None:
+    """Fetch what is due, when rung and by the clock, until asked to stop."""
+    async with make_bot(settings.TELEGRAM_BOT_TOKEN, settings.TELEGRAM_API_URL) as bot:
+        await Fetcher(bot, bell).run(stopping)
+
+
+def fetch_if_due(attachment_id: int) -> None:
+    """Fetch one file from start to end, unless another worker does or has."""
+    attachment = operations.start_fetching(lease=LEASE, attachment_id=attachment_id)
+    if attachment is not None:
+        asyncio.run(_fetch_alone(attachment))
+
+
+async def _fetch_alone(attachment: Attachment) -> None:
+    async with make_bot(settings.TELEGRAM_BOT_TOKEN, settings.TELEGRAM_API_URL) as bot:
+        await fetch_and_settle(bot, attachment)
+
+
+async def fetch_and_settle(bot: Bot, attachment: Attachment) -> None:
+    """Fetch a claimed file and write down what became of it."""
+    try:
+        failed = await fetch(bot, attachment)
+        if failed is not None:
+            await in_thread(settle_failure, attachment, failed)
+    except asyncio.CancelledError:
+        await in_thread(operations.fetch_later, attachment_id=attachment.pk, delay=timedelta(0))
+    except Error as error:
+        # Its lease brings it back.
+        logger.warning("Files: the database does not answer (%s)", type(error).__name__)
+    except Exception:
+        logger.exception("Files: %s failed", attachment.pk)
+        await in_thread(settle_failure, attachment, Failed(_("Файл не удалось обработать.")))
 
 
 async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:
@@ -192,19 +210,3 @@ def settle_failure(attachment: Attachment, failed: Failed) -> None:
         return
     state = failed.state or AttachmentState.FAILED
     operations.fail_file(attachment_id=attachment.pk, state=state, reason=failed.reason)
-
-
-def incoming_folder() -> Path:
-    """Where downloads grow: beside their final place, so that moving them there is a rename."""
-    folder = Path(settings.MEDIA_ROOT) / "incoming"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def remove_leftovers() -> None:
-    """Downloads of processes that were killed; one under way is never this old."""
-    oldest = time.time() - 2 * LEASE.total_seconds()
-    for path in incoming_folder().iterdir():
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()

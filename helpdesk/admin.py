@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from botbridge.health import facts
+from helpdesk.jobs.facts import facts as job_facts
 from tickets import access
 from tickets.views.answers import DeskRequest
 from tickets.views.entry import sign_out
@@ -44,7 +45,7 @@ class SupervisorsSite(admin.AdminSite):
         }
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, {"bot": bot_state(), **(extra_context or {})})
+        return super().index(request, {"bot": bot_state(), "jobs": job_facts(), **(extra_context or {})})
 
     def admin_view(self, view: AnyView, cacheable: bool = False) -> AnyView:
         """Strangers are sent to sign in; a signed-in person without the right is told so, not asked to sign in."""

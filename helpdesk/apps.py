@@ -12,6 +12,7 @@ class HelpdeskConfig(AppConfig):
 
     def ready(self) -> None:
         from helpdesk import checks  # noqa: F401 - importing registers them
+        from helpdesk.jobs import admin  # noqa: F401 - importing registers it
 
 
 class StaticFiles(django.contrib.staticfiles.apps.StaticFilesConfig):

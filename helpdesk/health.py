@@ -19,6 +19,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from botbridge.health import facts as bot_facts
+from helpdesk.jobs.facts import MAX_DUE
+from helpdesk.jobs.facts import facts as job_facts
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,18 @@ def bot() -> Finding:
     return Finding(failures, concerns, facts)
 
 
-PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot": bot}
+def jobs() -> Finding:
+    facts = job_facts()
+    failures = [] if facts.pop("started") else ["have never run: start manage.py runjobs"]
+    if (facts["oldest_due"] or 0) > MAX_DUE:
+        failures.append(f"one has been due for {facts['oldest_due']} s and nobody does it")
+    concerns = [f"given up: {facts['dead']}, deal with them in the admin"] if facts["dead"] else []
+    if facts["failing"]:
+        concerns.append(f"failing and tried again: {facts['failing']}, see the admin")
+    return Finding(failures, concerns, facts)
+
+
+PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot": bot, "jobs": jobs}
 
 
 def examine(parts: dict[str, Part]) -> dict[str, Any]:

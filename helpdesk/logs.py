@@ -93,7 +93,10 @@ class SharedRotatingFileHandler(RotatingFileHandler):
 
 def role(argv: list[str]) -> str:
     """The name of this process's log file."""
-    if Path(argv[0]).name != "manage.py":
+    program = Path(argv[0])
+    if "celery" in (program.name, program.parent.name):
+        return "beat" if "beat" in argv else "jobs"
+    if program.name != "manage.py":
         return "web"
     return ROLES.get(argv[1] if len(argv) > 1 else "", "manage")
 

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from botbridge.health import MOST, oldest_undecided
 from botbridge.health import facts as bot_facts
+from helpdesk.jobs.facts import facts as job_facts
 from tickets.models import Attachment, AttachmentState, Delivery, DeliveryState, Lane, Ticket
 
 #: prometheus-client's own variable; helpdesk.gunicorn sets it for the workers.
@@ -102,7 +103,14 @@ class Database(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         try:
             facts = bot_facts()
-            families = [*bot_figures(facts), *sending_figures(facts), *ticket_figures(), *files(), *connections()]
+            families = [
+                *bot_figures(facts),
+                *sending_figures(facts),
+                *ticket_figures(),
+                *files(),
+                *jobs(),
+                *connections(),
+            ]
         except Error:
             # What the process counted is still told: a monitor needs it most while the database is away.
             families = []
@@ -170,6 +178,22 @@ def waited(since: datetime | None) -> float:
 def files() -> Iterator[GaugeMetricFamily]:
     pending = Attachment.objects.filter(state__in=[AttachmentState.PENDING, AttachmentState.FETCHING])
     yield figure("helpdesk_files_waiting", "Customers' files still to be fetched, at most 1000", capped(pending))
+
+
+def jobs() -> Iterator[GaugeMetricFamily]:
+    facts = job_facts()
+    late = GaugeMetricFamily(
+        "helpdesk_oldest_due_job_age_seconds",
+        "For how long the oldest job of each line has been due, 0 where none is",
+        labels=["line"],
+    )
+    late.add_metric(["quick"], facts["oldest_due"] or 0)
+    late.add_metric(["long"], facts["oldest_long_due"] or 0)
+    yield late
+    troubled = GaugeMetricFamily("helpdesk_jobs_in_trouble", "Jobs that failed, at most 1000", labels=["state"])
+    troubled.add_metric(["failing"], facts["failing"])
+    troubled.add_metric(["dead"], facts["dead"])
+    yield troubled
 
 
 def capped(rows: "QuerySet[Any]") -> int:

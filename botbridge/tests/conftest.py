@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiogram import Bot, Dispatcher
-from django.db import connection
 
 from botbridge.client import make_bot
 from botbridge.handlers import build_dispatcher
@@ -185,12 +184,6 @@ def topics(db: None) -> list[Topic]:
         Topic.objects.create(name="Доставка и получение", name_en="Delivery and pickup", position=1),
         Topic.objects.create(name="Гарантия и ремонт", name_en="Warranty and repair", position=2),
     ]
-
-
-@pytest.fixture
-def short_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that outlive a test keep no connection to its database."""
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
 
 
 def parked() -> list[Update]:

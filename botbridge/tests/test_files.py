@@ -14,7 +14,8 @@ from django.utils import timezone
 from botbridge import files
 from botbridge.client import DownloadError, make_bot
 from botbridge.doorbell import Bell
-from botbridge.files import MAX_ATTEMPTS, Fetcher, incoming_folder, remove_leftovers
+from botbridge.downloads import incoming_folder, remove_leftovers
+from botbridge.files import MAX_ATTEMPTS, Fetcher
 from botbridge.models import TelegramFile
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer

@@ -8,6 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
+from helpdesk.jobs.worker import Worker
+from tickets import operations
+from tickets.models import Job
 
 BANNER = reverse("telegram-banner")
 
@@ -21,6 +24,11 @@ def browser_of(person) -> Client:
 @pytest.fixture
 def browser_of_aigerim(aigerim) -> Client:
     return browser_of(aigerim)
+
+
+@pytest.fixture(autouse=True)
+def jobs_done(db) -> None:
+    operations.start_jobs_missing(kinds=Worker().recurring)
 
 
 def polled(**ago: int) -> None:
@@ -67,3 +75,15 @@ def test_both_troubles_are_told_together(saule, one_parked):
     banner = browser_of(saule).get(BANNER).text
     assert "Бот ещё не подключался к Telegram" in banner
     assert "Не обработано сообщений из Telegram: 1" in banner
+
+
+def test_jobs_that_stand_still_are_said(browser_of_aigerim):
+    polled(seconds=20)
+    Job.objects.filter(kind="wake_snoozed").update(due_at=timezone.now() - timedelta(minutes=5))
+    assert "Фоновые задания стоят" in browser_of_aigerim.get(BANNER).text
+
+
+def test_jobs_that_never_began_are_said(browser_of_aigerim):
+    polled(seconds=20)
+    Job.objects.all().delete()
+    assert "Фоновые задания стоят" in browser_of_aigerim.get(BANNER).text

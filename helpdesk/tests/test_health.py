@@ -13,7 +13,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from botbridge.models import BotStatus, Update
-from tickets.models import Delivery, Message, Ticket
+from helpdesk.jobs.worker import Worker
+from tickets import operations
+from tickets.models import Delivery, Job, JobState, Message, Ticket
 
 Answer = Callable[..., Message]
 
@@ -94,8 +96,14 @@ def timeless(problem: str) -> str:
 
 
 @pytest.fixture
-def bot(db: None) -> BotStatus:
-    """A bot that reached Telegram just now."""
+def jobs(db: None) -> None:
+    """A process that does the jobs has begun."""
+    operations.start_jobs_missing(kinds=Worker().recurring)
+
+
+@pytest.fixture
+def bot(jobs: None) -> BotStatus:
+    """A bot that reached Telegram just now, beside a process that does the jobs."""
     return BotStatus.objects.create(bot_id=7012345678, last_polled_at=timezone.now())
 
 
@@ -106,7 +114,7 @@ def test_a_bot_that_polls_is_well(client: Client, bot: BotStatus) -> None:
     assert response.json()["bot"]["last_poll_age"] < 60
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("jobs")
 def test_a_bot_that_never_polled_is_named(client: Client) -> None:
     response = client.get("/health")
 
@@ -166,3 +174,41 @@ def test_the_command_is_content_with_a_working_bot(bot: BotStatus, capsys: pytes
     call_command("healthcheck")
 
     assert capsys.readouterr().out == "ok\n"
+
+
+def test_jobs_that_never_ran_are_named(client: Client, bot: BotStatus) -> None:
+    Job.objects.all().delete()
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["failing"]) == (503, ["jobs"])
+    assert response.json()["jobs"]["problems"] == ["have never run: start manage.py runjobs"]
+
+
+def test_jobs_nobody_does_any_more_are_named(client: Client, bot: BotStatus) -> None:
+    Job.objects.filter(kind="wake_snoozed").update(due_at=timezone.now() - timedelta(minutes=3))
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["failing"]) == (503, ["jobs"])
+    (problem,) = response.json()["jobs"]["problems"]
+    assert timeless(problem) == "one has been due for … s and nobody does it"
+
+
+def test_what_an_older_version_left_worries_nobody(client: Client, bot: BotStatus) -> None:
+    operations.add_job(kind="of an older version", due_at=timezone.now() - timedelta(days=1))
+
+    assert client.get("/health").status_code == 200
+
+
+def test_jobs_that_fail_are_named_and_stop_nothing(client: Client, bot: BotStatus) -> None:
+    Job.objects.filter(kind="wake_snoozed").update(error="OSError")
+    Job.objects.create(kind="errand", state=JobState.DEAD, due_at=None, error="OSError")
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["jobs"]["status"]) == (200, "degraded")
+    assert response.json()["jobs"]["problems"] == [
+        "given up: 1, deal with them in the admin",
+        "failing and tried again: 1, see the admin",
+    ]

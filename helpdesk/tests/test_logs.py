@@ -107,6 +107,8 @@ class TestFiles:
     def test_each_role_writes_to_a_file_of_its_own(self) -> None:
         assert logs.role(["manage.py", "runbot"]) == "bot"
         assert logs.role(["/srv/manage.py", "runjobs"]) == "jobs"
+        assert logs.role(["/venv/bin/celery", "--app", "helpdesk.jobs.celery", "worker"]) == "jobs"
+        assert logs.role(["/venv/lib/celery/__main__.py", "--app", "helpdesk.jobs.celery", "beat"]) == "beat"
         assert logs.role(["manage.py", "migrate"]) == "manage"
         assert logs.role(["manage.py"]) == "manage"
         assert logs.role(["/usr/lib/python3/gunicorn/__main__.py"]) == "web"

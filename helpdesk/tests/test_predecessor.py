@@ -105,7 +105,7 @@ def test_sessions_with_pending_media(program: Program) -> None:
 
 def test_health_names_what_fails(program: Program) -> None:
     told = program.get("/health", expect=503)
-    assert told["failing"] == ["bot"], "the site is well, and no bot runs beside it"
+    assert told["failing"] == ["bot", "jobs"], "the site is well, and nothing runs beside it"
 
 
 def test_what_it_never_should_have_sent_is_refused_by_field(program: Program) -> None:

@@ -4,6 +4,7 @@ from tickets.models.api import ApiAnswer, ApiSession
 from tickets.models.catalog import Tag, Topic
 from tickets.models.customers import Customer
 from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Reason
+from tickets.models.jobs import Job, JobState
 from tickets.models.messages import (
     PREVIEW_LENGTH,
     Attachment,
@@ -56,6 +57,8 @@ __all__ = [
     "DeliveryState",
     "Draft",
     "Event",
+    "Job",
+    "JobState",
     "Lane",
     "Language",
     "Message",

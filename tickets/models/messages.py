@@ -206,6 +206,13 @@ class AttachmentState(models.TextChoices):
     FAILED = "failed", _("Не загрузился")
 
 
+class AttachmentQuerySet(models.QuerySet["Attachment"]):
+    def due_for_fetching(self) -> "AttachmentQuerySet":
+        """Files a worker may begin to fetch now, longest due first. Of one being fetched, the worker has died."""
+        in_work = (AttachmentState.PENDING, AttachmentState.FETCHING)
+        return self.filter(state__in=in_work, due_at__lte=timezone.now()).order_by("due_at", "pk")
+
+
 class Attachment(models.Model):
     """A file of a message. The text never waits for it: a file has its own state and its own retries."""
 
@@ -228,6 +235,8 @@ class Attachment(models.Model):
     reason = models.CharField(_("причина"), max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(_("попытки"), default=0)
     due_at = models.DateTimeField(_("следующая попытка"), null=True, blank=True)
+
+    objects = AttachmentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("файл")

@@ -13,13 +13,15 @@ from tickets.operations.errors import NotVisible, WrongState
 from tickets.operations.uploads import Upload, stored
 
 
-def start_fetching(*, lease: timedelta) -> Attachment | None:
-    """Claim the file that has been due longest for the worker that is about to fetch it; None where there is none.
+def start_fetching(*, lease: timedelta, attachment_id: int | None = None) -> Attachment | None:
+    """Claim the file that has been due longest, or the named one if it is due, for the worker about to fetch it; None
+    where there is none.
 
     A worker that has not said after `lease` what became of it has died: the file is due again.
     """
-    in_work = (AttachmentState.PENDING, AttachmentState.FETCHING)
-    due = Attachment.objects.filter(state__in=in_work, due_at__lte=timezone.now()).order_by("due_at", "pk")
+    due = Attachment.objects.due_for_fetching()
+    if attachment_id is not None:
+        due = due.filter(pk=attachment_id)
     if not due.exists():  # asked without a lock, since most of the time there is nothing
         return None
     with transaction.atomic():

@@ -1,0 +1,8 @@
+from enum import StrEnum
+
+
+class Line(StrEnum):
+    """Where a job waits for a worker: what lasts minutes must never stand before what is due every few seconds."""
+
+    QUICK = "quick"
+    LONG = "long"

@@ -1,0 +1,64 @@
+"""What is done behind the scenes, and when: all of it, in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from botbridge.downloads import remove_leftovers
+from helpdesk.jobs.lines import Line
+from tickets import operations
+from tickets.models import Job
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+#: Between the tries of a job that fails: doubled each time, up to the longest.
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of job. `run` does it and says how much that was; done twice, it must do no harm.
+
+    A worker that has not ended within `lease` counts as dead, unless it has reported progress since. Work without
+    `every` is done when asked for, and is dead after failing `tries` times; recurring work is tried for ever.
+    """
+
+    kind: str
+    title: "StrOrPromise"
+    run: Callable[[Job], int]
+    every: timedelta | None = None
+    lease: timedelta = timedelta(seconds=30)
+    line: Line = Line.QUICK
+    tries: int = 8
+
+    def pause_after(self, attempts: int) -> timedelta | None:
+        """How long to wait after so many failures in a row; None to wait for a person."""
+        if self.every is None and attempts >= self.tries:
+            return None
+        pause = min(FIRST_PAUSE * (1 << min(attempts - 1, 10)), LONGEST_PAUSE)
+        return max(pause, self.every) if self.every is not None else pause
+
+
+def clock(function: Callable[[], int], title: "StrOrPromise", *, seconds: float) -> Work:
+    """Looks every so many seconds whether time alone has brought something about."""
+    return Work(function.__name__, title, lambda job: function(), every=timedelta(seconds=seconds))
+
+
+SCHEDULE: tuple[Work, ...] = (
+    clock(operations.wake_snoozed, _("Вернуть отложенные обращения"), seconds=2),
+    clock(operations.hold_stale, _("Задержать ответы, не ушедшие за полчаса"), seconds=5),
+    clock(operations.expire_automatic, _("Снять устаревшие сообщения бота"), seconds=5),
+    clock(operations.free_tickets_of_the_gone, _("Вернуть в очередь обращения отключённых"), seconds=5),
+    clock(operations.close_resolved, _("Закрыть решённые неделю назад"), seconds=60),
+    clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
+    clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
+    clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
+    clock(operations.prune_jobs, _("Убрать сделанные задания"), seconds=3600),
+)
+
+WORK: dict[str, Work] = {work.kind: work for work in SCHEDULE}
