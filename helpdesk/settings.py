@@ -250,6 +250,9 @@ else:
 # Jobs behind the scenes: the broker of Celery's workers, where several machines share them.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
 
+# Webhooks reach public addresses, and of our own networks those named here.
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
+
 # Files. Nothing serves MEDIA_ROOT by itself: every file goes through a view that checks who asks.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 FILE_UPLOAD_PERMISSIONS = 0o600
