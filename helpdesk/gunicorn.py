@@ -14,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
 
 from django.conf import settings
 
+from helpdesk import draining
+
 bind = "0.0.0.0:8000"  # a container is reached from outside; serve passes an address of its own
 worker_class = "asgi"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -21,6 +23,8 @@ asgi_lifespan = "off"
 keepalive = 5
 timeout = 30
 graceful_timeout = 20
+#: Seconds between the request to end and the end, in which the proxy is told to send nobody here any more.
+DRAIN_SECONDS = float(os.environ.get("WEB_DRAIN_SECONDS", "0"))
 # Heartbeats on a disk make a worker look dead whenever the disk is slow.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # On by default: a socket in the home directory, shared by every instance of one user.
@@ -36,6 +40,12 @@ SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client's own name fo
 def on_starting(arbiter: Any) -> None:
     """Give the workers a directory to count in, so that any of them can tell /metrics about all."""
     os.environ[SHARED_DIRECTORY] = tempfile.mkdtemp(prefix="helpdesk-metrics-")
+    os.environ[draining.FILE] = str(Path(os.environ[SHARED_DIRECTORY]) / "draining")
+
+
+def when_ready(arbiter: Any) -> None:
+    if DRAIN_SECONDS:
+        draining.before_sigterm(DRAIN_SECONDS)
 
 
 def child_exit(arbiter: Any, worker: Any) -> None:

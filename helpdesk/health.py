@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from botbridge.health import facts as bot_facts
+from helpdesk import draining
 from helpdesk.jobs.facts import MAX_DUE
 from helpdesk.jobs.facts import facts as job_facts
 
@@ -141,5 +142,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """The process can serve pages, so a proxy may send it people."""
+    """The process can serve pages, so a proxy may send it people. It asks for none when it is about to end."""
+    if draining.has_begun():
+        return JsonResponse({"status": "draining", "failing": []}, status=503)
     return answer({"database": database})

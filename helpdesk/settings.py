@@ -1,4 +1,5 @@
-"""Settings, read from the environment; .env.example says what each variable is for.
+"""Settings, read from the environment; .env.example says what each variable is for. A variable with _FILE at its end
+names a file that holds the value.
 
 DEBUG is off unless it is set: a machine where nobody thought about it is a production machine.
 """
@@ -8,18 +9,18 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 from whitenoise.compress import Compressor
 
 from helpdesk import logs
+from helpdesk.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
-env = environ.Env()
+env = Environment()
 # What the process already has in its environment wins over the file. An empty ENV_FILE reads none.
 if env_file := os.environ.get("ENV_FILE", str(BASE_DIR / ".env")):
     env.read_env(env_file, encoding="utf-8")

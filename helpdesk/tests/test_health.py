@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
@@ -13,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from botbridge.models import BotStatus, Update
+from helpdesk import draining
 from helpdesk.jobs.worker import Worker
 from tickets import operations
 from tickets.models import Delivery, Job, JobState, Message, Ticket
@@ -89,6 +91,30 @@ def test_the_command_says_why_and_ends_with_1(capsys: pytest.CaptureFixture[str]
         call_command("healthcheck")
 
     assert "migrations: 1 not applied: run manage.py migrate" in capsys.readouterr().err
+
+
+def test_a_process_about_to_end_asks_for_no_more_people(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setenv(draining.FILE, str(tmp_path / "draining"))
+    assert client.get("/health/ready").status_code == 200
+
+    (tmp_path / "draining").touch()
+
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200, "it is not to be killed"
+
+
+def test_the_command_looks_at_the_named_parts_alone(capsys: pytest.CaptureFixture[str], db: None) -> None:
+    call_command("healthcheck", "database", "migrations")
+    assert capsys.readouterr().out == "ok\n"
+
+    with pytest.raises(SystemExit, match="1"):
+        call_command("healthcheck", "jobs")
+    assert "have never run" in capsys.readouterr().err
+
+    with pytest.raises(CommandError, match="No such part: bots"):
+        call_command("healthcheck", "bots")
 
 
 def timeless(problem: str) -> str:

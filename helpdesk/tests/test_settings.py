@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,20 @@ class TestSecretKey:
 
     def test_development_needs_none(self) -> None:
         assert python("manage.py", "check", DEBUG="1").returncode == 0
+
+
+class TestSecretsInFiles:
+    def test_a_secret_may_stand_in_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text(f"{SECRET}\n")
+
+        assert values("SECRET_KEY", SECRET_KEY_FILE=str(tmp_path / "key")) == {"SECRET_KEY": SECRET}
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        done = python("manage.py", "check", SECRET_KEY_FILE=str(tmp_path / "key"))
+
+        assert done.returncode == 1
+        assert f"SECRET_KEY_FILE names {tmp_path}/key: No such file or directory" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 class TestProduction:
