@@ -10,11 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from botbridge.sessions import ALBUMS_REMEMBERED, PendingAlbum, session_of, set_pending_media
-from tickets.api.fields import Id
+from tickets.api.fields import MAX_USER_ID, Id
+from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
-from tickets.api.strict import ApiRequest, StrictSerializer, read_body
-
-MAX_USER_ID = 2**52
+from tickets.api.strict import AnyRequest, StrictSerializer, read_body
+from tickets.api.tickets import refuse_another_customer
+from tickets.models import Scope
 
 
 class Album(StrictSerializer):
@@ -46,16 +47,19 @@ class SessionIn(StrictSerializer):
         return albums
 
 
-class Sessions(APIView):
+class Sessions(OpenToPrograms, APIView):
+    scopes = {"POST": Scope.SESSIONS_WRITE}
+
     @extend_schema(
         operation_id="saveSession",
         tags=["sessions"],
         request=SessionIn,
         responses={200: SessionOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
-    def post(self, request: ApiRequest) -> Response:
-        """Set a chat's pending albums, for supervisors."""
+    def post(self, request: AnyRequest) -> Response:
+        """Set a chat's pending albums, for supervisors and service accounts."""
         values = read_body(SessionIn, request)
+        refuse_another_customer(request.user, values["telegramUserId"])
         albums = [
             PendingAlbum(media_group_id=each["media_group_id"], ticket=each["ticket"])
             for each in values["pending_media"]
@@ -64,10 +68,12 @@ class Sessions(APIView):
         return Response(SessionOut(session).data)
 
 
-class OneSession(APIView):
+class OneSession(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.SESSIONS_READ}
+
     @extend_schema(
         operation_id="getSession", tags=["sessions"], responses={200: SessionOut, **problems(401, 403, 404, 429)}
     )
-    def get(self, request: ApiRequest, user_id: int) -> Response:
+    def get(self, request: AnyRequest, user_id: int) -> Response:
         """A customer's chat by the customer's Telegram user id."""
         return Response(SessionOut(session_of(request.user, user_id)).data)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from botbridge.models import ChatSession
 from tickets import access
+from tickets.access import Program
 from tickets.models import Customer, Ticket, User
 from tickets.operations import Invalid, NotAllowed, NotVisible, WrongState
 
@@ -23,8 +24,8 @@ class PendingAlbum(TypedDict):
     ticket: int
 
 
-def session_of(user: User, telegram_user_id: int) -> ChatSession:
-    """The chat of a customer this person sees.
+def session_of(user: User | Program, telegram_user_id: int) -> ChatSession:
+    """The chat of a customer this person or program sees.
 
     :raises NotVisible: there is no such customer for them, or no chat yet.
     """
@@ -36,16 +37,18 @@ def session_of(user: User, telegram_user_id: int) -> ChatSession:
 
 
 @transaction.atomic
-def set_pending_media(*, actor: User, telegram_user_id: int, pending_media: Sequence[PendingAlbum]) -> ChatSession:
+def set_pending_media(
+    *, actor: User | Program, telegram_user_id: int, pending_media: Sequence[PendingAlbum]
+) -> ChatSession:
     """Say which albums are still on their way and where their parts go; the chat is made where it is missing.
 
     :raises NotVisible: there is no such customer.
-    :raises NotAllowed: the actor is no supervisor.
+    :raises NotAllowed: the actor is no supervisor, nor a program with this right.
     :raises Invalid: a ticket is not this customer's.
     :raises WrongState: no bot is set up whose chat it could be.
     """
     customer = _customer(actor, telegram_user_id)
-    if not access.is_supervisor(actor):
+    if not access.may_set_pending_media(actor):
         raise NotAllowed
     wanted = {album["ticket"] for album in pending_media}
     if Ticket.objects.filter(pk__in=wanted, customer=customer).count() != len(wanted):
@@ -56,7 +59,7 @@ def set_pending_media(*, actor: User, telegram_user_id: int, pending_media: Sequ
     return session
 
 
-def _customer(user: User, telegram_user_id: int) -> Customer:
+def _customer(user: User | Program, telegram_user_id: int) -> Customer:
     visible = Customer.objects.filter(access.visible_customers(user))
     customer = visible.filter(telegram_user_id=telegram_user_id).first()
     if customer is None:

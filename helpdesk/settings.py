@@ -179,15 +179,21 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:5173"
 CORS_ALLOW_CREDENTIALS = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tickets.api.authentication.KeyAuthentication",
         "tickets.api.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tickets.api.permissions.WorksHere"],
     "DEFAULT_PARSER_CLASSES": ["tickets.api.parsers.JSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["tickets.api.throttles.PerPerson"],
-    "DEFAULT_THROTTLE_RATES": {"person": "600/min", "login": "20/min", "refresh": "120/min"},
+    "DEFAULT_THROTTLE_CLASSES": ["tickets.api.throttles.PerPerson", "tickets.api.throttles.PerServiceAccount"],
+    "DEFAULT_THROTTLE_RATES": {
+        "person": "600/min",
+        "service_account": "1200/min",
+        "login": "20/min",
+        "refresh": "120/min",
+    },
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "tickets.api.schema.Described",
     "EXCEPTION_HANDLER": "tickets.api.problems.handle",
 }
 # A key of its own, so that no other signature of the site's is ever good for a token. Changing it ends every sign-in.
@@ -202,6 +208,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Tickets, messages and customers of a Telegram helpdesk. Refusals are problem details (RFC 9457).",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "PREPROCESSING_HOOKS": ["tickets.api.schema.without_slashes"],
     "ENUM_NAME_OVERRIDES": {
         "Status": "tickets.models.Status",

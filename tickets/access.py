@@ -3,16 +3,52 @@
 Two questions are answered here and nowhere else: which tickets a person sees (`visible_to`, a `Q` for sets) and what
 a person may do with one of them (a predicate per act). Not visible is answered with 404, visible but not allowed with
 403. Operations ask again inside the act, so that no page, API or admin action can go around.
+
+A program with a service account is no person: it sees what is the customer's whom it names, as that customer would.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from tickets.models import MANAGERS, PAST, SUPERVISORS, Message, Team, Ticket, TicketReader, User
+from tickets.models import (
+    MANAGERS,
+    PAST,
+    SUPERVISORS,
+    DeliveryState,
+    Message,
+    Scope,
+    Sender,
+    ServiceAccount,
+    Team,
+    Ticket,
+    TicketReader,
+    User,
+)
 
 NOBODY = Q(pk__in=[])
 SUPERVISORS_TOKEN = "supervisors"  # noqa: S105  # an audience, not a secret
+#: What has left for the customer: all else may still be changed or taken back.
+DEPARTED = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A service account in one call, speaking for the customer with this Telegram user id."""
+
+    account: ServiceAccount
+    telegram_user_id: int
+
+    is_authenticated: ClassVar[bool] = True
+
+    def may(self, scope: Scope) -> bool:
+        return self.account.is_good and scope in self.account.scopes
+
+
+Caller = User | AnonymousUser | Program
 
 
 def is_supervisor(user: User | AnonymousUser) -> bool:
@@ -36,8 +72,10 @@ def people_at_work() -> QuerySet[User]:
     return User.objects.filter(Q(is_superuser=True) | of_our_groups, is_active=True)
 
 
-def visible_to(user: User | AnonymousUser) -> Q:
-    """A filter for `Ticket` rows this person may see."""
+def visible_to(user: Caller) -> Q:
+    """A filter for `Ticket` rows this person may see, or this program: the named customer's."""
+    if isinstance(user, Program):
+        return Q(customer__telegram_user_id=user.telegram_user_id)
     if is_supervisor(user) or not isinstance(user, User) or not is_manager(user):
         return active_visible_to(user)
     of_customers_i_see = Q(
@@ -63,9 +101,22 @@ def _of_teams(user: User) -> Q:
     return of_open_teams | free_in_strict_teams | Q(assignee=user)
 
 
-def can_see(user: User, ticket: Ticket) -> bool:
-    """Whether this person sees this one ticket, by the same rule as the set."""
-    return is_supervisor(user) or Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
+def visible_messages(caller: Caller) -> Q:
+    """A filter for `Message` rows of a visible ticket: all for people; what the customer has written or been sent.
+
+    A program never sees a note, nor a reply that its author can still change or take back.
+    """
+    if not isinstance(caller, Program):
+        return Q()
+    departed = Q(delivery__state__in=DEPARTED) | Q(delivery__parts_sent__gt=0)
+    return Q(sender=Sender.CLIENT) | (Q(sender__in=[Sender.MANAGER, Sender.SYSTEM]) & departed)
+
+
+def can_see(user: User | Program, ticket: Ticket) -> bool:
+    """Whether this person or program sees this one ticket, by the same rule as the set."""
+    if isinstance(user, User) and is_supervisor(user):
+        return True
+    return Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
 
 
 def can_take(user: User, ticket: Ticket) -> bool:
@@ -113,6 +164,17 @@ def may_enter_by_hand(user: User) -> bool:
     return is_supervisor(user)
 
 
+def may_set_pending_media(actor: User | Program) -> bool:
+    """Whether this person or program may say which albums of a chat are still on their way."""
+    return program_may(actor, Scope.SESSIONS_WRITE) if isinstance(actor, Program) else is_supervisor(actor)
+
+
+def program_may(program: Program, scope: Scope) -> bool:
+    """Whether the account still has this right: it may have been revoked or narrowed since the call came in."""
+    account = ServiceAccount.objects.filter(pk=program.account.pk).first()
+    return account is not None and Program(account, program.telegram_user_id).may(scope)
+
+
 def audience(ticket: Ticket) -> set[str]:
     """Tokens of those who see an active ticket, for the live stream; `audiences_of` gives a person's own tokens.
 
@@ -147,8 +209,10 @@ def team_token(team: Team) -> str:
     return f"team:{team.pk}"
 
 
-def visible_customers(user: User) -> Q:
-    """A filter for `Customer` rows: those with a ticket this person sees."""
+def visible_customers(user: User | Program) -> Q:
+    """A filter for `Customer` rows: those with a ticket this person sees; for a program the one it names."""
+    if isinstance(user, Program):
+        return Q(telegram_user_id=user.telegram_user_id)
     if is_supervisor(user):
         return Q()
     return Q(Exists(Ticket.objects.filter(visible_to(user), customer=OuterRef("pk"))))

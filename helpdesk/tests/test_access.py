@@ -34,6 +34,8 @@ from tickets.models import (
     Message,
     Presence,
     Priority,
+    Scope,
+    ServiceAccount,
     Tag,
     Team,
     Ticket,
@@ -99,6 +101,13 @@ class World:
         return self.of_strict_team if who == STRICT else self.of_aigerim
 
 
+#: What a service account with every scope is answered that names the ticket's customer, and one that names another.
+ProgramAnswers = tuple[str | int, str | int]
+FOR_PEOPLE: ProgramAnswers = (FORBIDDEN, FORBIDDEN)
+FOR_OWN_CUSTOMER: ProgramAnswers = (OK, HIDDEN)
+FOR_ALL_PROGRAMS: ProgramAnswers = (OK, OK)
+WRONG = 422
+
 Values = Callable[[Target, World], dict[str, Any]]
 Preparation = Callable[[Target], object]
 
@@ -118,6 +127,7 @@ class Route:
     before: Preparation = lambda target: None
     headers: dict[str, str] = field(default_factory=dict)
     is_json: bool = False
+    programs: ProgramAnswers = FOR_PEOPLE
 
 
 def of_ticket(target: Target, world: World) -> dict[str, Any]:
@@ -220,6 +230,7 @@ ADMIN_LISTS: dict[str, Answers] = {
     "tickets_topic": EDITED,
     "tickets_tag": EDITED,
     "tickets_job": READ,
+    "tickets_serviceaccount": EDITED,
     "botbridge_update": READ,
     "botbridge_outboundcall": READ,
 }
@@ -313,35 +324,57 @@ def pending(target: Target, world: World) -> dict[str, Any]:
     return {"telegramUserId": target.ticket.customer.telegram_user_id, "pendingMedia": []}
 
 
+def asked(target: Target, world: World) -> dict[str, Any]:
+    return {"telegramUserId": target.ticket.customer.telegram_user_id, "text": "Звонил"}
+
+
+#: Who may write what the customer said.
+SPEAKING = SEEING | {COLLEAGUE: FORBIDDEN, ASSIGNEE: FORBIDDEN}
+
+
 def said(sender: str) -> Values:
     return lambda target, world: {"senderType": sender, "text": "Проверьте зарядку."}
 
 
 API = [
-    api("login", "POST", dict.fromkeys(PEOPLE, UNKNOWN), data=lambda t, w: {"username": "x", "password": "y"}),
-    api("refresh-token", "POST", dict.fromkeys(PEOPLE, UNKNOWN), data=lambda t, w: {"refresh": "x"}),
+    api(
+        "login",
+        "POST",
+        dict.fromkeys(PEOPLE, UNKNOWN),
+        data=lambda t, w: {"username": "x", "password": "y"},
+        programs=(UNKNOWN, UNKNOWN),
+    ),
+    api(
+        "refresh-token",
+        "POST",
+        dict.fromkeys(PEOPLE, UNKNOWN),
+        data=lambda t, w: {"refresh": "x"},
+        programs=(UNKNOWN, UNKNOWN),
+    ),
     api("logout", "POST", STAFF),
     api("me", "GET", STAFF),
-    api("tickets", "GET", STAFF),
-    api("tickets", "POST", SUPERVISING, data=lambda t, w: {"telegramUserId": 5, "text": "Звонил"}),
-    api("ticket", "GET", SEEING, of_ticket),
+    api("tickets", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
+    api("tickets", "POST", SUPERVISING, data=asked, programs=(OK, WRONG)),
+    api("ticket", "GET", SEEING, of_ticket, programs=FOR_OWN_CUSTOMER),
     api("ticket", "PATCH", WORKING, of_ticket, data=lambda t, w: {"priority": "high"}),
-    api("messages", "GET", SEEING, of_ticket),
-    api("messages", "POST", WORKING, of_ticket, data=said("manager")),
-    api("messages", "POST", SEEING, of_ticket, data=said("note")),
-    api("messages", "POST", SEEING | {COLLEAGUE: FORBIDDEN, ASSIGNEE: FORBIDDEN}, of_ticket, data=said("client")),
-    api("message", "GET", SEEING, of_reply),
-    api("file", "GET", SEEING, of_file),
-    api("customers", "GET", STAFF),
-    api("customer", "GET", SEEING, of_customer),
+    api("messages", "GET", SEEING, of_ticket, programs=FOR_OWN_CUSTOMER),
+    api("messages", "POST", WORKING, of_ticket, data=said("manager"), programs=(FORBIDDEN, HIDDEN)),
+    api("messages", "POST", SEEING, of_ticket, data=said("note"), programs=(FORBIDDEN, HIDDEN)),
+    api("messages", "POST", SPEAKING, of_ticket, data=said("client"), programs=FOR_OWN_CUSTOMER),
+    # The reply has not left yet, and a customer sees none of it before.
+    api("message", "GET", SEEING, of_reply, programs=(HIDDEN, HIDDEN)),
+    api("message", "GET", SEEING, of_reply, before=settle(DeliveryState.SENT), programs=FOR_OWN_CUSTOMER),
+    api("file", "GET", SEEING, of_file, programs=FOR_OWN_CUSTOMER),
+    api("customers", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
+    api("customer", "GET", SEEING, of_customer, programs=FOR_OWN_CUSTOMER),
     api("teams", "GET", STAFF),
-    api("topics", "GET", STAFF),
+    api("topics", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("tags", "GET", STAFF),
-    api("session", "GET", SEEING, of_chat, before=open_chat),
-    api("sessions", "POST", SEEING | {COLLEAGUE: FORBIDDEN, ASSIGNEE: FORBIDDEN}, data=pending, before=open_chat),
-    api("schema", "GET", EVERYONE),
-    api("docs", "GET", EVERYONE),
-    api("nothing", "GET", dict.fromkeys(PEOPLE, HIDDEN)),
+    api("session", "GET", SEEING, of_chat, before=open_chat, programs=FOR_OWN_CUSTOMER),
+    api("sessions", "POST", SPEAKING, data=pending, before=open_chat, programs=(OK, WRONG)),
+    api("schema", "GET", EVERYONE, programs=FOR_ALL_PROGRAMS),
+    api("docs", "GET", EVERYONE, programs=FOR_ALL_PROGRAMS),
+    api("nothing", "GET", dict.fromkeys(PEOPLE, HIDDEN), programs=(HIDDEN, HIDDEN)),
 ]
 
 ROUTES = [*SITE, *DESK, *ADMIN, *API]
@@ -410,6 +443,7 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
     owner, strict_colleague = member("murat", strict_team), member("zarina", strict_team)
     target = furnished(wrote(timur, "Не включается ноутбук.").ticket, at_work)
     strict_target = furnished(secret, owner)
+    portal = operations.create_service_account(actor=saule, name="Портал", scopes=Scope.values)
     topic, tag = Topic.objects.create(name="Гарантия"), Tag.objects.create(name="повреждение")
     call = OutboundCall.objects.create(
         bot_id=7, chat_id=1, method="sendMessage", lane=Lane.REPLY, state=DeliveryState.FAILED
@@ -436,6 +470,7 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
             "tickets_topic": topic.pk,
             "tickets_tag": tag.pk,
             "tickets_job": operations.add_job(kind="close_resolved").pk,
+            "tickets_serviceaccount": portal.pk,
             "botbridge_update": update.pk,
             "botbridge_outboundcall": call.pk,
         },
@@ -466,7 +501,10 @@ class Undone(Exception):
 
 def ask(route: Route, world: World, who: str, browser: Client) -> str | int:
     """The answer to one person; whatever the act changed is taken back."""
-    target = world.target(who)
+    return ask_for(route, world, world.target(who), browser)
+
+
+def ask_for(route: Route, world: World, target: Target, browser: Client, **headers: str) -> str | int:
     given: str | int = "nothing"
     try:
         with transaction.atomic():
@@ -474,7 +512,7 @@ def ask(route: Route, world: World, who: str, browser: Client) -> str | int:
             address = reverse(route.name, kwargs=route.where(target, world))
             send = getattr(browser, route.method.lower())
             kind = {"content_type": "application/json"} if route.is_json and route.method != "GET" else {}
-            given = answer(send(address, route.data(target, world), headers=route.headers, **kind))
+            given = answer(send(address, route.data(target, world), headers=route.headers | headers, **kind))
             raise Undone
     except Undone:
         return given
@@ -494,6 +532,23 @@ def test_every_route_gives_the_matrix_answer(world: World, who: str, db: None) -
         if given != route.answers[who]:
             wrong.append(f"{route.method} {route.name}: expected {route.answers[who]}, got {given}")
     assert not wrong, "\n".join([f"For {who}:", *wrong])
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_every_route_of_the_api_gives_programs_the_matrix_answer(world: World, saule: User, named: int) -> None:
+    account = ServiceAccount.objects.get()
+    target = world.of_aigerim
+    customers = [target.ticket.customer, world.of_strict_team.ticket.customer]
+    headers = {
+        "Authorization": f"Bearer {operations.issue_key(actor=saule, account=account)}",
+        "X-Telegram-User-Id": str(customers[named].telegram_user_id),
+    }
+    wrong = []
+    for route in API:
+        given = ask_for(route, world, target, Client(), **headers)
+        if given != route.programs[named]:
+            wrong.append(f"{route.method} {route.name}: expected {route.programs[named]}, got {given}")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("who", [ASSIGNEE, SUPERVISOR])

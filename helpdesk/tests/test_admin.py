@@ -25,6 +25,8 @@ from tickets.models import (
     DeliveryState,
     Event,
     Message,
+    Scope,
+    ServiceAccount,
     Status,
     Tag,
     Team,
@@ -42,6 +44,7 @@ TEAMS = reverse("admin:tickets_team_changelist")
 TOPICS = reverse("admin:tickets_topic_changelist")
 TAGS = reverse("admin:tickets_tag_changelist")
 DELIVERIES = reverse("admin:tickets_delivery_changelist")
+PROGRAMS = reverse("admin:tickets_serviceaccount_changelist")
 
 
 @pytest.fixture
@@ -98,14 +101,14 @@ def test_staff_and_model_permissions_open_nothing(client: Client, aigerim: User)
     assert client.get(TICKETS).status_code == 403
 
 
-@pytest.mark.parametrize("page", [TICKETS, CUSTOMERS, PEOPLE, TEAMS, TOPICS, TAGS, DELIVERIES])
+@pytest.mark.parametrize("page", [TICKETS, CUSTOMERS, PEOPLE, TEAMS, TOPICS, TAGS, DELIVERIES, PROGRAMS])
 def test_a_supervisor_who_is_no_superuser_reads_every_list(room: Client, ticket: Ticket, page: str) -> None:
     assert room.get(page).status_code == 200
 
 
 def test_the_index_names_every_room(room: Client) -> None:
     page = room.get(reverse("admin:index")).content.decode()
-    for address in (TICKETS, CUSTOMERS, PEOPLE, TEAMS, TOPICS, TAGS, DELIVERIES):
+    for address in (TICKETS, CUSTOMERS, PEOPLE, TEAMS, TOPICS, TAGS, DELIVERIES, PROGRAMS):
         assert f'href="{address}"' in page
     assert settings.BRAND_NAME in page
 
@@ -412,6 +415,70 @@ def test_the_admins_log_holds_no_password(room: Client, team: Team) -> None:
     assert "password" not in entry.change_message
 
 
+# Programs.
+
+KEY = re.compile(r"<code>(hdsk_[0-9a-f]{16}_[\w-]{43})</code>")
+
+
+def new_program(room: Client, **more: object) -> str:
+    """The page that comes of adding a program."""
+    wish = {"name": "Портал", "scopes": [Scope.TICKETS_READ.value], **more}
+    return str(room.post(reverse("admin:tickets_serviceaccount_add"), wish).content.decode())
+
+
+def test_a_new_program_gets_a_key_shown_once(room: Client, saule: User) -> None:
+    (key,) = KEY.findall(new_program(room))
+    account = ServiceAccount.objects.get()
+    assert (account.name, account.scopes, account.created_by) == ("Портал", ["tickets:read"], saule)
+    assert operations.account_by_key(key) == account
+    secret = key.rpartition(account.key_id)[2]
+    for address in (PROGRAMS, reverse("admin:tickets_serviceaccount_change", args=[account.pk])):
+        page = room.get(address).content.decode()
+        assert account.key_id in page
+        assert secret not in page
+        assert account.secret_hash not in page
+    assert secret not in str(LogEntry.objects.values())
+
+
+@pytest.mark.parametrize("wrong", [{"scopes": []}, {"scopes": ["tickets:delete"]}, {"name": ""}])
+def test_a_program_without_a_name_or_a_right_is_not_made(room: Client, wrong: dict[str, object]) -> None:
+    assert not KEY.findall(new_program(room, **wrong))
+    assert not ServiceAccount.objects.exists()
+
+
+def test_two_programs_of_one_name_are_not_made(room: Client) -> None:
+    new_program(room)
+    assert not KEY.findall(new_program(room))
+    assert ServiceAccount.objects.count() == 1
+
+
+def test_a_programs_rights_are_changed(room: Client) -> None:
+    (key,) = KEY.findall(new_program(room))
+    account = ServiceAccount.objects.get()
+    wish = {"name": "Сайт", "scopes": ["messages:read", "messages:write"]}
+    room.post(reverse("admin:tickets_serviceaccount_change", args=[account.pk]), wish)
+    found = operations.account_by_key(key)
+    assert (found.name, found.scopes) == ("Сайт", wish["scopes"])
+
+
+def test_a_new_key_ends_the_former(room: Client) -> None:
+    (former,) = KEY.findall(new_program(room))
+    account = ServiceAccount.objects.get()
+    (key,) = KEY.findall(act(room, PROGRAMS, "issue_key", account))
+    assert operations.account_by_key(former) is None
+    assert operations.account_by_key(key) == account
+    assert "новый ключ" in LogEntry.objects.latest("pk").change_message
+
+
+def test_a_revoked_program_is_shut_out_for_good(room: Client) -> None:
+    (key,) = KEY.findall(new_program(room))
+    account = ServiceAccount.objects.get()
+    assert said(act(room, PROGRAMS, "revoke", account)) == ["Отозвано: 1"]
+    assert operations.account_by_key(key) is None
+    assert said(act(room, PROGRAMS, "revoke", account)) == ["Портал: Программа уже отозвана."]
+    assert not KEY.findall(act(room, PROGRAMS, "issue_key", account))
+
+
 # Teams, topics, tags.
 
 
@@ -541,6 +608,8 @@ def test_pages_carry_the_strict_policy_and_nothing_inline(room: Client, ticket: 
         reverse("admin:tickets_user_change", args=[aigerim.pk]),
         reverse("admin:auth_user_password_change", args=[aigerim.pk]),
         reverse("admin:tickets_team_change", args=[ticket.team_id]),
+        PROGRAMS,
+        reverse("admin:tickets_serviceaccount_add"),
         reverse("admin:password_change"),
     ]
     for address in pages:

@@ -1,15 +1,21 @@
 """Changes of the schema leave a busy desk at work."""
 
+from collections.abc import Iterator
+
 import pytest
-from django.db import connection
-from django.db.migrations import AddIndex, CreateModel, Migration
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations import AddConstraint, AddIndex, CreateModel, Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import CheckConstraint
 
-from tickets.online import AddIndexOnline
+from tickets.models import Event, Ticket
+from tickets.online import AddCheckOnline, AddIndexOnline
 
 OWN = {"tickets", "botbridge"}
 INDEX = "delivery_to_decide"
+#: Pruned after a week: whole, it is read in a moment.
+SMALL = {"apianswer"}
 
 
 def later_migrations() -> list[Migration]:
@@ -47,12 +53,55 @@ def indexes() -> set[str]:
         return set(connection.introspection.get_constraints(cursor, "tickets_delivery"))
 
 
-@pytest.mark.django_db(transaction=True)
-def test_such_an_index_comes_and_goes() -> None:
-    try:
-        MigrationExecutor(connection).migrate([("tickets", "0005_when_a_person_was_shut_out")])
-        assert INDEX not in indexes()
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
+@pytest.fixture
+def latest(transactional_db: None) -> Iterator[None]:
+    """Leaves the schema as it was found, whatever became of it meanwhile."""
+    yield
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+
+
+def migrate(name: str) -> None:
+    MigrationExecutor(connection).migrate([("tickets", name)])
+
+
+def test_such_an_index_comes_and_goes(latest: None) -> None:
+    migrate("0005_when_a_person_was_shut_out")
+    assert INDEX not in indexes()
+    migrate("0006_replies_to_decide_about")
     assert INDEX in indexes()
+
+
+def test_a_check_on_a_table_in_use_asks_new_rows_first_and_old_ones_later() -> None:
+    asking = [
+        f"{migration}: {operation.describe()}"
+        for migration in later_migrations()
+        for operation in migration.operations
+        if isinstance(operation, AddConstraint) and isinstance(operation.constraint, CheckConstraint)
+        if not isinstance(operation, AddCheckOnline)
+        if operation.model_name_lower not in SMALL
+    ]
+    assert asking == []
+
+
+def test_checks_are_valid_in_the_end(db: None) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite asks all rows at once")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated")
+        assert cursor.fetchall() == []
+
+
+def refuse_changes_of(event: Event) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Event.objects.filter(pk=event.pk).update(kind=Event.Kind.CLOSED)
+
+
+def test_history_is_append_only_before_and_after_programs_came(latest: None, ticket: Ticket) -> None:
+    event = ticket.events.order_by("pk")[0]
+    refuse_changes_of(event)
+    migrate("0006_replies_to_decide_about")
+    refuse_changes_of(event)
+    migrate("0011_rows_before_programs_checked")
+    refuse_changes_of(event)
+    assert ticket.events.filter(pk=event.pk, service_account=None).exists()

@@ -4,6 +4,16 @@ from tickets.admin.catalog import TagAdmin, TopicAdmin
 from tickets.admin.customers import CustomerAdmin
 from tickets.admin.deliveries import DeliveryAdmin
 from tickets.admin.people import PersonAdmin, TeamAdmin
+from tickets.admin.programs import ServiceAccountAdmin
 from tickets.admin.tickets import TicketAdmin
 
-__all__ = ["CustomerAdmin", "DeliveryAdmin", "PersonAdmin", "TagAdmin", "TeamAdmin", "TicketAdmin", "TopicAdmin"]
+__all__ = [
+    "CustomerAdmin",
+    "DeliveryAdmin",
+    "PersonAdmin",
+    "ServiceAccountAdmin",
+    "TagAdmin",
+    "TeamAdmin",
+    "TicketAdmin",
+    "TopicAdmin",
+]

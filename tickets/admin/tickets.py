@@ -112,7 +112,11 @@ class TicketAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """A ticket's history is its Events, not the admin's own log."""
-        events = Event.objects.filter(ticket=as_number(object_id) or 0).select_related("actor").order_by("-pk")
+        events = (
+            Event.objects.filter(ticket=as_number(object_id) or 0)
+            .select_related("actor", "service_account")
+            .order_by("-pk")
+        )
         page = self.get_paginator(request, events, 100).get_page(request.GET.get("p"))
         return super().history_view(request, object_id, {"events": page, **(extra_context or {})})
 

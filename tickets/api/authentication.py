@@ -1,17 +1,52 @@
-"""Who calls: a person by a bearer token (RFC 6750) or by the desk's own session."""
+"""Who calls: a person by a bearer token (RFC 6750) or by the desk's own session, or a program by its key."""
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from tickets.models import ApiSession, User
+from tickets import operations
+from tickets.access import Program
+from tickets.api.fields import MAX_USER_ID
+from tickets.models import ApiSession, ServiceAccount, User
 
+CUSTOMER_HEADER = "X-Telegram-User-Id"
 SESSION_CLAIM = "session"
 REALM = 'Bearer realm="api"'
 NOT_GOOD = _("Токен недействителен или устарел. Войдите снова или обновите его.")
+KEY_NOT_GOOD = _("Ключ недействителен или отозван.")
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer hdsk_…`, a service account's key, and in a header of its own the customer it speaks for.
+
+    What begins like a key is never taken for a person's token.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Program, ServiceAccount] | None:
+        words = get_authorization_header(request).split()
+        if len(words) != 2 or words[0].lower() != b"bearer" or not words[1].startswith(operations.KEY_PREFIX.encode()):
+            return None
+        account = operations.account_by_key(words[1].decode("latin-1"))
+        if account is None:
+            raise AuthenticationFailed(KEY_NOT_GOOD)
+        return Program(account, named_customer(request)), account
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM
+
+
+def named_customer(request: Request) -> int:
+    """The Telegram user id of the customer a program speaks for.
+
+    :raises ValidationError: it names none.
+    """
+    value = request.headers.get(CUSTOMER_HEADER, "")
+    if not (value.isascii() and value.isdigit() and len(value) <= 16 and 0 < int(value) <= MAX_USER_ID):
+        raise ValidationError({CUSTOMER_HEADER: [_("Назовите клиента: его номер в Telegram.")]})
+    return int(value)
 
 
 class BearerAuthentication(BaseAuthentication):

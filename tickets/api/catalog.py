@@ -12,9 +12,10 @@ from rest_framework.views import APIView
 from tickets import access
 from tickets.api.fields import Id, Moment
 from tickets.api.pages import CursorPagination, CursorQuery, walk
+from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
-from tickets.api.strict import ApiRequest, read_query
-from tickets.models import Customer, Tag, Team, Topic
+from tickets.api.strict import AnyRequest, ApiRequest, read_query
+from tickets.models import Customer, Scope, Tag, Team, Topic
 
 
 class Member(serializers.Serializer[Any]):
@@ -89,9 +90,11 @@ class Teams(APIView):
         return Response({"teams": TeamOut(teams, many=True).data})
 
 
-class Topics(APIView):
+class Topics(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.TICKETS_READ}
+
     @extend_schema(operation_id="listTopics", tags=["catalog"], responses={200: TopicsOut, **problems(401, 403, 429)})
-    def get(self, request: ApiRequest) -> Response:
+    def get(self, request: AnyRequest) -> Response:
         """The topics customers may choose from, in the bot's order."""
         topics = Topic.objects.filter(retired_at__isnull=True).order_by("position", "pk")
         return Response({"topics": TopicOut(topics, many=True).data})
@@ -105,15 +108,17 @@ class Tags(APIView):
         return Response({"tags": TagOut(tags, many=True).data})
 
 
-class Customers(APIView):
+class Customers(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.CUSTOMERS_READ}
+
     @extend_schema(
         operation_id="listCustomers",
         tags=["customers"],
         parameters=[CustomersQuery],
         responses={200: CustomersPage, **problems(401, 403, 422, 429)},
     )
-    def get(self, request: ApiRequest) -> Response:
-        """The customers with a ticket this person sees, the newest first."""
+    def get(self, request: AnyRequest) -> Response:
+        """The customers with a ticket this person sees, the newest first; for a service account its own one."""
         query = read_query(CustomersQuery, request)
         found = Customer.objects.filter(access.visible_customers(request.user))
         if "user_id" in query:
@@ -127,11 +132,13 @@ class Customers(APIView):
         return Response({"customers": CustomerOut(rows, many=True).data, "pagination": pagination})
 
 
-class OneCustomer(APIView):
+class OneCustomer(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.CUSTOMERS_READ}
+
     @extend_schema(
         operation_id="getCustomer", tags=["customers"], responses={200: CustomerOut, **problems(401, 403, 404, 429)}
     )
-    def get(self, request: ApiRequest, customer_id: int) -> Response:
+    def get(self, request: AnyRequest, customer_id: int) -> Response:
         """One customer."""
         customer = Customer.objects.filter(access.visible_customers(request.user), pk=customer_id).first()
         if customer is None:

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 MAX_ID = 2**63 - 1  # of a 64-bit key
+MAX_USER_ID = 2**52 - 1  # "at most 52 significant bits" (Bot API, "User")
 
 
 class Id(serializers.IntegerField):

@@ -3,20 +3,29 @@
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
 from rest_framework.views import APIView
 
+from tickets.api.messages import messages_of
+from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
-from tickets.api.strict import ApiRequest
+from tickets.api.strict import AnyRequest
 from tickets.api.tickets import find_ticket
+from tickets.models import Scope
 from tickets.serving import serve_file
 
 
-class File(APIView):
+class File(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.MESSAGES_READ}
+
     @extend_schema(
         operation_id="getFile",
         tags=["messages"],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **problems(401, 403, 404, 429)},
     )
-    def get(self, request: ApiRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
+    def get(self, request: AnyRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
         """A file's bytes; `Range` gives a piece of them."""
-        return serve_file(request._request, find_ticket(request.user, ticket_id), attachment_id)
+        ticket = find_ticket(request.user, ticket_id)
+        if not messages_of(request.user, ticket).filter(attachments=attachment_id).exists():
+            raise NotFound
+        return serve_file(request._request, ticket, attachment_id)

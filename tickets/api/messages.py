@@ -13,16 +13,18 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from tickets import operations
+from tickets import access, operations
+from tickets.access import Program
 from tickets.api.fields import Id, Moment
 from tickets.api.pages import MAX_LIMIT, PageQuery, Pagination, total_of
 from tickets.api.parsers import FormParser, JSONParser
+from tickets.api.permissions import OpenToPrograms
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
-from tickets.api.strict import ApiRequest, StrictSerializer, read_body, read_query
+from tickets.api.strict import AnyRequest, StrictSerializer, read_body, read_query
 from tickets.api.tickets import find_ticket
-from tickets.models import Attachment, AttachmentState, ContentType, DeliveryState, Message, Sender, Ticket
-from tickets.operations import Seen, Upload
+from tickets.models import Attachment, AttachmentState, ContentType, DeliveryState, Message, Scope, Sender, Ticket, User
+from tickets.operations import NotAllowed, Seen, Upload
 
 #: Without parameters a client gets the whole conversation, as ever, up to this; `pagination.next` leads to the rest.
 WHOLE = 1000
@@ -54,12 +56,18 @@ class FileOut(serializers.Serializer[Any]):
 
 
 class MessageOut(serializers.Serializer[Any]):
-    """A message. `deliveryState` is null for what needs no delivery."""
+    """A message. `deliveryState` is null for what needs no delivery.
+
+    `authorName` is the name colleagues use; service accounts get the one customers read, and neither `author` nor
+    `serviceAccount`, the program a customer's message came through.
+    """
 
     id = serializers.IntegerField()
     ticketId = serializers.IntegerField(source="ticket_id")
     senderType = serializers.ChoiceField(source="sender", choices=Sender.choices)
-    author = serializers.IntegerField(source="author_id", allow_null=True)
+    author = serializers.SerializerMethodField()
+    authorName = serializers.SerializerMethodField()
+    serviceAccount = serializers.SerializerMethodField()
     text = serializers.CharField()
     mediaType = serializers.CharField(source="content_type")
     files = FileOut(many=True, source="attachments")
@@ -67,6 +75,19 @@ class MessageOut(serializers.Serializer[Any]):
     createdAt = Moment(source="sent_at")
     editedAt = Moment(source="edited_at", allow_null=True)
     deliveryState = serializers.SerializerMethodField()
+
+    def get_author(self, message: Message) -> int | None:
+        return None if self.context["for_customer"] else message.author_id
+
+    def get_authorName(self, message: Message) -> str | None:
+        author = message.author
+        if self.context["for_customer"]:
+            return author.customer_facing_name if author is not None and message.sender == Sender.MANAGER else None
+        return author.display_name if author is not None else None
+
+    def get_serviceAccount(self, message: Message) -> str | None:
+        account = message.service_account
+        return account.name if account is not None and not self.context["for_customer"] else None
 
     def get_deliveryState(self, message: Message) -> DeliveryState | None:
         delivery = getattr(message, "delivery", None)
@@ -92,10 +113,13 @@ class MessagesQuery(PageQuery):
 
 
 class NewMessage(StrictSerializer):
-    """A reply, an internal note, or what the customer said elsewhere (supervisors only)."""
+    """A reply, an internal note, or what the customer said elsewhere (supervisors and service accounts).
+
+    Without a `senderType` people reply, and a service account, which knows only `client`, writes as its customer.
+    """
 
     senderType = serializers.ChoiceField(
-        choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], default=Sender.MANAGER.value
+        choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], required=False
     )
     text = serializers.CharField(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
     replyTo = Id(allow_null=True, default=None)
@@ -110,16 +134,23 @@ class NewMessageWithFiles(NewMessage):
     files = serializers.ListField(child=serializers.FileField(), required=False)
 
 
-def messages_of(ticket: Ticket) -> QuerySet[Message]:
-    return ticket.messages.select_related("delivery").prefetch_related("attachments").order_by("pk")
+def messages_of(caller: User | Program, ticket: Ticket) -> QuerySet[Message]:
+    """What this caller may see of a ticket's conversation, with all that JSON tells of a message."""
+    return (
+        ticket.messages.filter(access.visible_messages(caller))
+        .select_related("delivery", "author", "service_account")
+        .prefetch_related("attachments")
+        .order_by("pk")
+    )
 
 
-def shown(request: ApiRequest, ticket: Ticket, messages: Any, *, many: bool = False) -> Any:
-    context = {"request": request, "ticket_id": ticket.pk}
+def shown(request: AnyRequest, ticket: Ticket, messages: Any, *, many: bool = False) -> Any:
+    context = {"request": request, "ticket_id": ticket.pk, "for_customer": isinstance(request.user, Program)}
     return MessageOut(messages, many=many, context=context).data
 
 
-class Messages(APIView):
+class Messages(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.MESSAGES_READ, "POST": Scope.MESSAGES_WRITE}
     parser_classes = (JSONParser, FormParser)
 
     @extend_schema(
@@ -128,12 +159,15 @@ class Messages(APIView):
         parameters=[MessagesQuery],
         responses={200: MessagesPage, **problems(401, 403, 404, 422, 429)},
     )
-    def get(self, request: ApiRequest, ticket_id: int) -> Response:
-        """The conversation, oldest first, as it stands in the chat."""
+    def get(self, request: AnyRequest, ticket_id: int) -> Response:
+        """The conversation, oldest first, as it stands in the chat.
+
+        A service account sees what its customer does: no notes, and a reply once it has left for the customer.
+        """
         ticket = find_ticket(request.user, ticket_id)
         query = read_query(MessagesQuery, request)
         limit, offset = query.get("limit", WHOLE), query["offset"]
-        found = messages_of(ticket)
+        found = messages_of(request.user, ticket)
         rows = list(found[offset : offset + limit + 1])
         following = offset + limit
         link = request.build_absolute_uri(f"{request.path}?limit={min(limit, MAX_LIMIT)}&offset={following}")
@@ -151,7 +185,7 @@ class Messages(APIView):
         request={"application/json": NewMessage, "multipart/form-data": NewMessageWithFiles},
         responses={201: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
-    def post(self, request: ApiRequest, ticket_id: int) -> Response:
+    def post(self, request: AnyRequest, ticket_id: int) -> Response:
         """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""
         ticket = find_ticket(request.user, ticket_id)
         values = read_body(NewMessage, request)
@@ -159,42 +193,51 @@ class Messages(APIView):
         uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist("files")]
 
         def write() -> Response:
-            message = write_on(ticket, request, values, uploads)
+            message = write_on(ticket, request.user, values, uploads)
             # What is said on a ticket long closed opens another one.
             home = message.ticket or ticket
-            body = shown(request, home, messages_of(home).get(pk=message.pk))
+            body = shown(request, home, messages_of(request.user, home).get(pk=message.pk))
             return Response(body, status=HTTPStatus.CREATED)
 
         return once(request, values.get("clientId"), write)
 
 
-class OneMessage(APIView):
+class OneMessage(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.MESSAGES_READ}
+
     @extend_schema(
         operation_id="getMessage", tags=["messages"], responses={200: MessageOut, **problems(401, 403, 404, 429)}
     )
-    def get(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
+    def get(self, request: AnyRequest, ticket_id: int, message_id: int) -> Response:
         """One message, to see how far a reply has come."""
         ticket = find_ticket(request.user, ticket_id)
-        message = messages_of(ticket).filter(pk=message_id).first()
+        message = messages_of(request.user, ticket).filter(pk=message_id).first()
         if message is None:
             raise NotFound
         return Response(shown(request, ticket, message))
 
 
-def write_on(ticket: Ticket, request: ApiRequest, values: dict[str, Any], uploads: list[Upload]) -> Message:
+def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], uploads: list[Upload]) -> Message:
     """The one operation a new message asks for."""
-    if values["senderType"] == Sender.CLIENT:
+    if isinstance(caller, Program):
+        if values.get("senderType", Sender.CLIENT) != Sender.CLIENT:
+            raise NotAllowed(_("Программа пишет только от имени клиента."))
+        return operations.write_by_program(
+            program=caller, ticket_id=ticket.pk, text=values["text"], quote_id=values["replyTo"], uploads=uploads
+        )
+    sender = values.get("senderType", Sender.MANAGER)
+    if sender == Sender.CLIENT:
         if uploads:
             raise ValidationError({"files": [_("Со слов клиента записывают только текст.")]})
-        return operations.enter_by_hand(ticket_id=ticket.pk, actor=request.user, text=values["text"])
+        return operations.enter_by_hand(ticket_id=ticket.pk, actor=caller, text=values["text"])
     common: dict[str, Any] = {
         "ticket_id": ticket.pk,
-        "actor": request.user,
+        "actor": caller,
         "text": values["text"],
         "uploads": uploads,
         "client_id": uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4(),
     }
-    if values["senderType"] == Sender.NOTE:
+    if sender == Sender.NOTE:
         return operations.note(**common)
     seen = Seen(values["seenMessageId"]) if "seenMessageId" in values else None
     return operations.reply(quote_id=values["replyTo"], seen=seen, **common)

@@ -8,12 +8,13 @@ from typing import Any
 from rest_framework.response import Response
 
 from tickets import operations
-from tickets.api.strict import ApiRequest
+from tickets.access import Program
+from tickets.api.strict import AnyRequest
 
 MAX_KEY = 64
 
 
-def once(request: ApiRequest, client_id: str | None, write: Callable[[], Response]) -> Response:
+def once(request: AnyRequest, client_id: str | None, write: Callable[[], Response]) -> Response:
     """Do the write, or give what it was answered the first time under this caller's `clientId`.
 
     What is refused is not kept: the same request may be sent again when its reason has gone.
@@ -31,9 +32,11 @@ def once(request: ApiRequest, client_id: str | None, write: Callable[[], Respons
         return Response(answer.body, status=answer.status)
 
 
-def digest_of(request: ApiRequest) -> str:
-    """The fingerprint of what was asked: where, how, every value and every file."""
+def digest_of(request: AnyRequest) -> str:
+    """The fingerprint of what was asked: where, how, for whom, every value and every file."""
     digest = hashlib.sha256(f"{request.method} {request.path}\0".encode())
+    if isinstance(request.user, Program):
+        digest.update(f"{request.user.telegram_user_id}\0".encode())
     body: Any = request.data
     values = {name: value for name, value in body.items() if name not in request.FILES}
     digest.update(json.dumps(values, sort_keys=True, default=str).encode())

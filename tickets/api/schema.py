@@ -3,8 +3,12 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
+
+from tickets.api.authentication import CUSTOMER_HEADER
+from tickets.api.permissions import scope_of
 
 Endpoint = tuple[str, str, str, Any]
 
@@ -25,9 +29,9 @@ class Problem(serializers.Serializer[Any]):
 
 WORDS = {
     400: "The body is not what its content type says.",
-    401: "No token, or one that is good no more.",
-    403: "Not allowed for this person.",
-    404: "There is no such object for this person.",
+    401: "No token or key, or one that is good no more.",
+    403: "Not allowed for this person or service account.",
+    404: "There is no such object for this caller.",
     409: "The object has changed, messages have not been seen, or the clientId belongs to another request.",
     413: "More than the server takes.",
     415: "Send application/json or, with files, multipart/form-data.",
@@ -46,6 +50,42 @@ def without_slashes(endpoints: list[Endpoint], **_options: Any) -> list[Endpoint
     return [endpoint for endpoint in endpoints if not endpoint[0].endswith("/")]
 
 
+class Described(AutoSchema):
+    """Says of each operation which scope a service account needs for it."""
+
+    def get_description(self) -> str:  # type: ignore[override]  # as in AutoSchema itself
+        words = str(super().get_description())
+        scope = scope_of(self.view, self.method)
+        return f"{words}\n\nService accounts need the scope `{scope.value}`." if scope else words
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the document names a service account's key and the customer that goes with it."""
+
+    target_class = "tickets.api.authentication.KeyAuthentication"
+    name = ["serviceAccount", "customer"]
+
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        scope = scope_of(auto_schema.view, auto_schema.method)
+        return super().get_security_requirement(auto_schema) if scope else []
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "hdsk_…",
+                "description": "A service account's key, made by a supervisor in the admin.",
+            },
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": CUSTOMER_HEADER,
+                "description": "The Telegram user id of the customer a service account speaks for, on every call.",
+            },
+        ]
+
+
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the document names the token."""
 
@@ -53,4 +93,9 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A person's access token, from `login`.",
+        }

@@ -7,10 +7,17 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from tickets.access import Program
 from tickets.models import User
 
 
-class ApiRequest(Request):
+class AnyRequest(Request):
+    """A request past a door that is open to programs too."""
+
+    user: User | Program  # type: ignore[assignment]  # the stubs know people alone
+
+
+class ApiRequest(AnyRequest):
     """A request past the door: somebody who works here is known."""
 
     user: User
@@ -32,7 +39,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
 
-def read_body(kind: type[StrictSerializer], request: ApiRequest) -> dict[str, Any]:
+def read_body(kind: type[StrictSerializer], request: AnyRequest) -> dict[str, Any]:
     """What the request's body holds, by a serializer.
 
     :raises ValidationError: with the errors of each field.
@@ -45,7 +52,7 @@ def read_body(kind: type[StrictSerializer], request: ApiRequest) -> dict[str, An
     return dict(serializer.validated_data)
 
 
-def read_query(kind: type[serializers.Serializer[Any]], request: ApiRequest) -> dict[str, Any]:
+def read_query(kind: type[serializers.Serializer[Any]], request: AnyRequest) -> dict[str, Any]:
     """What the address asks for, by a serializer; parameters it does not know are left alone, as everywhere on the web.
 
     :raises ValidationError: with the errors of each parameter.

@@ -14,12 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tickets import operations
-from tickets.api.fields import Id, Moment
+from tickets.access import Program
+from tickets.api.fields import MAX_USER_ID, Id, Moment
 from tickets.api.pages import CursorPagination, CursorQuery, walk
+from tickets.api.permissions import OpenToPrograms
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
-from tickets.api.strict import ApiRequest, StrictSerializer, read_body, read_query
-from tickets.models import SUBJECT_LENGTH, Priority, Status, Tag, Ticket, User
+from tickets.api.strict import AnyRequest, ApiRequest, StrictSerializer, read_body, read_query
+from tickets.models import SUBJECT_LENGTH, Priority, Scope, Status, Tag, Ticket, User
 from tickets.operations import NotVisible, Seen
 from tickets.text import MAX_TEXT
 
@@ -27,6 +29,9 @@ PRIORITIES = [priority.name.lower() for priority in Priority]
 #: What a program may set; waiting follows from replies, closed from time.
 SETTABLE = [Status.OPEN.value, Status.RESOLVED.value]
 NOBODY, MYSELF = "none", "me"
+#: How we sort and share our work, which no customer sees.
+INTERNAL: dict[str, Any] = {"priority": None, "assignee": None, "team": None, "tags": []}
+INTERNAL_FILTERS = ("assignee", "team", "tag")
 
 
 class PriorityField(serializers.ChoiceField):
@@ -52,16 +57,19 @@ class TagNames(serializers.Field):  # type: ignore[type-arg]
 
 
 class TicketOut(serializers.Serializer[Any]):
-    """A ticket. `assignee`, `team` and `topic` are ids."""
+    """A ticket. `assignee`, `team` and `topic` are ids.
+
+    Service accounts get null for `priority`, `assignee` and `team`, and no `tags`: customers see none of it.
+    """
 
     id = serializers.IntegerField()
     telegramUserId = serializers.IntegerField(source="customer.telegram_user_id", allow_null=True)
     customerName = serializers.CharField(source="customer.display_name")
     subject = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.choices)
-    priority = PriorityField()
+    priority = PriorityField(allow_null=True)
     assignee = serializers.IntegerField(source="assignee_id", allow_null=True)
-    team = serializers.IntegerField(source="team_id")
+    team = serializers.IntegerField(source="team_id", allow_null=True)
     topic = serializers.IntegerField(source="topic_id", allow_null=True)
     tags = TagNames()
     createdAt = Moment(source="created_at")
@@ -95,9 +103,9 @@ class TicketsQuery(CursorQuery):
 
 
 class NewTicket(StrictSerializer):
-    """A question taken down for a customer, say from a phone call."""
+    """A question of a customer's. A person takes it down, say from a phone call; a service account hands it over."""
 
-    telegramUserId = serializers.IntegerField(min_value=1, max_value=2**52)
+    telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)
     subject = serializers.CharField(max_length=SUBJECT_LENGTH, allow_blank=True, default="")
     text = serializers.CharField(max_length=MAX_TEXT)
     topic = Id(allow_null=True, default=None)
@@ -118,12 +126,18 @@ class TicketChange(StrictSerializer):
     clientId = serializers.CharField(max_length=MAX_KEY, required=False)
 
 
-def tickets_of(user: User) -> QuerySet[Ticket]:
-    """What this person sees, with all that JSON tells of a ticket."""
+def shown_to(caller: User | Program, ticket: Ticket) -> dict[str, Any]:
+    """A ticket in JSON, as far as this caller may know it."""
+    body = TicketOut(ticket).data
+    return body | INTERNAL if isinstance(caller, Program) else body
+
+
+def tickets_of(user: User | Program) -> QuerySet[Ticket]:
+    """What this caller sees, with all that JSON tells of a ticket."""
     return Ticket.objects.visible_to(user).select_related("customer").prefetch_related("tags")
 
 
-def find_ticket(user: User, ticket_id: int) -> Ticket:
+def find_ticket(user: User | Program, ticket_id: int) -> Ticket:
     """:raises NotFound: absent and hidden are told alike."""
     ticket = tickets_of(user).filter(pk=ticket_id).first()
     if ticket is None:
@@ -131,18 +145,21 @@ def find_ticket(user: User, ticket_id: int) -> Ticket:
     return ticket
 
 
-class Tickets(APIView):
+class Tickets(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.TICKETS_READ, "POST": Scope.TICKETS_WRITE}
+
     @extend_schema(
         operation_id="listTickets",
         tags=["tickets"],
         parameters=[TicketsQuery],
         responses={200: TicketsPage, **problems(401, 403, 422, 429)},
     )
-    def get(self, request: ApiRequest) -> Response:
-        """The tickets this person sees, the newest first."""
+    def get(self, request: AnyRequest) -> Response:
+        """The tickets this person sees, the newest first; for a service account those of its customer."""
         query = read_query(TicketsQuery, request)
+        refuse_internal_filters(request.user, query)
         rows, pagination = walk(filtered(tickets_of(request.user), query, request.user), query)
-        return Response({"tickets": TicketOut(rows, many=True).data, "pagination": pagination})
+        return Response({"tickets": [shown_to(request.user, row) for row in rows], "pagination": pagination})
 
     @extend_schema(
         operation_id="createTicket",
@@ -150,30 +167,27 @@ class Tickets(APIView):
         request=NewTicket,
         responses={201: TicketOut, **problems(400, 401, 403, 409, 413, 415, 422, 429)},
     )
-    def post(self, request: ApiRequest) -> Response:
-        """Open a ticket in a customer's name, for supervisors. It is recorded as entered by hand."""
+    def post(self, request: AnyRequest) -> Response:
+        """Open a ticket in a customer's name: for supervisors, recorded as entered by hand, and service accounts."""
         values = read_body(NewTicket, request)
+        refuse_another_customer(request.user, values["telegramUserId"])
 
         def create() -> Response:
-            ticket = operations.open_by_hand(
-                actor=request.user,
-                telegram_user_id=values["telegramUserId"],
-                subject=values["subject"],
-                text=values["text"],
-                topic_id=values["topic"],
-            )
-            return Response(TicketOut(find_ticket(request.user, ticket.pk)).data, status=HTTPStatus.CREATED)
+            ticket = open_ticket(request.user, values)
+            return Response(shown_to(request.user, find_ticket(request.user, ticket.pk)), status=HTTPStatus.CREATED)
 
         return once(request, values.get("clientId"), create)
 
 
-class OneTicket(APIView):
+class OneTicket(OpenToPrograms, APIView):
+    scopes = {"GET": Scope.TICKETS_READ}
+
     @extend_schema(
         operation_id="getTicket", tags=["tickets"], responses={200: TicketOut, **problems(401, 403, 404, 429)}
     )
-    def get(self, request: ApiRequest, ticket_id: int) -> Response:
+    def get(self, request: AnyRequest, ticket_id: int) -> Response:
         """One ticket."""
-        return Response(TicketOut(find_ticket(request.user, ticket_id)).data)
+        return Response(shown_to(request.user, find_ticket(request.user, ticket_id)))
 
     @extend_schema(
         operation_id="changeTicket",
@@ -188,17 +202,38 @@ class OneTicket(APIView):
 
         def change() -> Response:
             apply(ticket_id, request.user, values)
-            return Response(TicketOut(find_ticket(request.user, ticket_id)).data)
+            return Response(shown_to(request.user, find_ticket(request.user, ticket_id)))
 
         return once(request, values.get("clientId"), change)
 
 
-def filtered(tickets: QuerySet[Ticket], query: dict[str, Any], user: User) -> QuerySet[Ticket]:
+def open_ticket(caller: User | Program, values: dict[str, Any]) -> Ticket:
+    """The one operation a new ticket asks for."""
+    words: dict[str, Any] = {"subject": values["subject"], "text": values["text"], "topic_id": values["topic"]}
+    if isinstance(caller, Program):
+        return operations.open_by_program(program=caller, **words)
+    return operations.open_by_hand(actor=caller, telegram_user_id=values["telegramUserId"], **words)
+
+
+def refuse_another_customer(caller: User | Program, telegram_user_id: int) -> None:
+    """:raises ValidationError: a program's body is about another customer than its header."""
+    if isinstance(caller, Program) and caller.telegram_user_id != telegram_user_id:
+        raise ValidationError({"telegramUserId": [_("Это не тот клиент, от чьего имени сделан вызов.")]})
+
+
+def refuse_internal_filters(caller: User | Program, query: dict[str, Any]) -> None:
+    """:raises ValidationError: a program asks by what customers do not see."""
+    asked = [name for name in INTERNAL_FILTERS if name in query]
+    if isinstance(caller, Program) and asked:
+        raise ValidationError({name: [_("Программам этот отбор недоступен.")] for name in asked})
+
+
+def filtered(tickets: QuerySet[Ticket], query: dict[str, Any], user: User | Program) -> QuerySet[Ticket]:
     """The tickets a query asks for."""
     conditions: dict[str, Callable[[Any], Q]] = {
         "user_id": lambda value: Q(customer__telegram_user_id=value),
         "status": lambda value: Q(status=value),
-        "assignee": lambda value: _assigned(value, user),
+        "assignee": lambda value: _assigned(value, user.pk if isinstance(user, User) else 0),
         "team": lambda value: Q(team=value),
         "topic": lambda value: Q(topic=value),
         "tag": lambda value: Q(tags__name=Tag.normal_form(value)),
@@ -211,10 +246,10 @@ def filtered(tickets: QuerySet[Ticket], query: dict[str, Any], user: User) -> Qu
     return tickets
 
 
-def _assigned(value: str, user: User) -> Q:
+def _assigned(value: str, own_id: int) -> Q:
     if value == NOBODY:
         return Q(assignee__isnull=True)
-    return Q(assignee=user.pk if value == MYSELF else int(value))
+    return Q(assignee=own_id if value == MYSELF else int(value))
 
 
 def _matching(term: str) -> Q:

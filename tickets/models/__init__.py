@@ -1,6 +1,6 @@
 """The domain's rows: facts, constraints, indexes and the QuerySets screens are made of. Writes live in `operations`."""
 
-from tickets.models.api import ApiAnswer, ApiSession
+from tickets.models.api import ApiAnswer, ApiSession, Scope, ServiceAccount
 from tickets.models.catalog import Tag, Topic
 from tickets.models.customers import Customer
 from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Reason
@@ -67,7 +67,9 @@ __all__ = [
     "Presence",
     "Priority",
     "Reason",
+    "Scope",
     "Sender",
+    "ServiceAccount",
     "Status",
     "Tag",
     "Team",

@@ -96,6 +96,15 @@ class Message(models.Model):
     author = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("автор")
     )
+    service_account = models.ForeignKey(
+        "tickets.ServiceAccount",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("через программу"),
+        db_index=False,  # nothing lists messages by it
+    )
     notice = models.CharField(_("какая фраза бота"), max_length=16, choices=Notice.choices, blank=True)
     content_type = models.CharField(_("вид"), max_length=40, default=ContentType.TEXT)
     text = models.TextField(_("текст"), blank=True)
@@ -144,6 +153,11 @@ class Message(models.Model):
                 condition=models.Q(sender__in=[Sender.MANAGER, Sender.NOTE], author__isnull=False)
                 | models.Q(sender__in=[Sender.CLIENT, Sender.SYSTEM]),
                 name="message_has_author",
+            ),
+            # A program hands over what customers write; nobody of ours wrote that.
+            models.CheckConstraint(
+                condition=models.Q(service_account__isnull=True) | models.Q(sender=Sender.CLIENT, author__isnull=True),
+                name="message_by_program_is_clients",
             ),
         ]
         indexes = [

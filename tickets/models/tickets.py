@@ -15,6 +15,8 @@ from tickets.models.people import Team, User
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
+    from tickets.access import Program
+
 REOPEN_WITHIN = timedelta(days=7)
 SUBJECT_LENGTH = 200
 COUNT_CAP = 1000
@@ -66,8 +68,8 @@ class View(models.TextChoices):
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
-    def visible_to(self, user: User) -> Self:
-        """Tickets this person may see, by the matrix in `tickets.access`. Every page, stream and file starts here."""
+    def visible_to(self, user: "User | Program") -> Self:
+        """Tickets this caller may see, by the matrix in `tickets.access`. Every page, stream and file starts here."""
         from tickets.access import visible_to  # the matrix reads these models
 
         return self.filter(visible_to(user))
@@ -389,6 +391,15 @@ class Event(models.Model):
     actor = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("кто")
     )
+    service_account = models.ForeignKey(
+        "tickets.ServiceAccount",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("через программу"),
+        db_index=False,  # nothing lists events by it
+    )
     after_message = models.ForeignKey(
         Message, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("после сообщения")
     )
@@ -398,6 +409,11 @@ class Event(models.Model):
     class Meta:
         verbose_name = _("событие")
         verbose_name_plural = _("история")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(actor__isnull=True) | Q(service_account__isnull=True), name="event_has_one_actor"
+            ),
+        ]
         indexes = [
             # Ticket page: event lines between messages; admin: history of a ticket.
             models.Index(fields=["ticket", "id"], name="event_in_ticket"),

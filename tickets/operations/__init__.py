@@ -14,6 +14,7 @@ from tickets.operations.api import (
     start_api_session,
 )
 from tickets.operations.by_hand import enter_by_hand, open_by_hand
+from tickets.operations.by_program import open_by_program, write_by_program
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
@@ -76,10 +77,19 @@ from tickets.operations.people import disable_user, enable_user, mark_present, r
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.seen import Seen
+from tickets.operations.service_accounts import (
+    KEY_PREFIX,
+    account_by_key,
+    change_service_account,
+    create_service_account,
+    issue_key,
+    revoke_service_account,
+)
 from tickets.operations.uploads import Upload
 
 __all__ = [
     "CHANGES_CHANNEL",
+    "KEY_PREFIX",
     "OUTBOX_CHANNEL",
     "UNDO_WINDOW",
     "AnotherText",
@@ -98,15 +108,18 @@ __all__ = [
     "Unseen",
     "Upload",
     "WrongState",
+    "account_by_key",
     "add_job",
     "add_tag",
     "answering_once",
     "assign",
     "attach_file",
     "bring_back",
+    "change_service_account",
     "choose_topic",
     "claim_job",
     "close_resolved",
+    "create_service_account",
     "customer_returned",
     "customer_stopped_bot",
     "disable_user",
@@ -124,6 +137,7 @@ __all__ = [
     "give_back_job",
     "hold_stale",
     "identify_customer",
+    "issue_key",
     "jobs_to_ring",
     "language_for",
     "make_default_team",
@@ -134,6 +148,7 @@ __all__ = [
     "move_to_team",
     "note",
     "open_by_hand",
+    "open_by_program",
     "parts_of",
     "prune_api",
     "prune_changes",
@@ -153,6 +168,7 @@ __all__ = [
     "reveal_phone",
     "revise",
     "revoke",
+    "revoke_service_account",
     "rotate_api_session",
     "run_job_now",
     "save_draft",
@@ -175,4 +191,5 @@ __all__ = [
     "unsnooze",
     "wake_snoozed",
     "withdraw",
+    "write_by_program",
 ]

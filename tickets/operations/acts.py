@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tickets import access
-from tickets.models import Change, Event, Message, Ticket, User
+from tickets.models import Change, Event, Message, ServiceAccount, Ticket, User
 from tickets.operations.errors import NotAllowed, NotVisible, Unseen
 from tickets.operations.seen import Seen
 
@@ -19,10 +19,11 @@ OUTBOX_CHANNEL = "helpdesk_outbox"
 
 @dataclass
 class Act:
-    """One act on one ticket whose row is locked until the transaction ends."""
+    """One act on one ticket whose row is locked until the transaction ends: a person's, a program's or nobody's."""
 
     ticket: Ticket
     actor: User | None = None
+    service_account: ServiceAccount | None = None
     _audience_before: set[str] = field(default_factory=set)
 
     def record(
@@ -39,14 +40,22 @@ class Act:
             data["message"] = message.pk
         # Notes and the bot's sentences count too, though the queue's row does not show them as the last word.
         after = self.ticket.messages.order_by("-pk").values_list("pk", flat=True).first()
-        event = Event.objects.create(ticket=self.ticket, kind=kind, actor=self.actor, after_message_id=after, data=data)
+        event = Event.objects.create(
+            ticket=self.ticket,
+            kind=kind,
+            actor=self.actor,
+            service_account=self.service_account,
+            after_message_id=after,
+            data=data,
+        )
         announce(self.ticket, change, message=message, before=self._audience_before)
         return event
 
 
-def begin(ticket: Ticket, actor: User | None = None) -> Act:
+def begin(ticket: Ticket, actor: User | None = None, *, service_account: ServiceAccount | None = None) -> Act:
     """An act on a ticket just made or already locked by this transaction."""
-    return Act(ticket=ticket, actor=actor, _audience_before=access.audience(ticket))
+    before = access.audience(ticket)
+    return Act(ticket=ticket, actor=actor, service_account=service_account, _audience_before=before)
 
 
 def lock_ticket(ticket_id: int) -> Ticket:

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from django.db import transaction
 from django.utils import timezone
 
+from tickets.access import Program
 from tickets.models import ApiAnswer, ApiSession, User
 from tickets.operations.errors import AnotherText
 
@@ -66,7 +67,7 @@ def end_api_session(*, session_id: int, user: User) -> None:
 
 
 @contextmanager
-def answering_once(*, caller: User, key: str, digest: str) -> Iterator[ApiAnswer]:
+def answering_once(*, caller: User | Program, key: str, digest: str) -> Iterator[ApiAnswer]:
     """One transaction for a write and its kept answer. The body fills an answer that has no status yet, by `keep`.
 
     A second request under the same key waits for the first and finds its answer.
@@ -74,7 +75,8 @@ def answering_once(*, caller: User, key: str, digest: str) -> Iterator[ApiAnswer
     :raises AnotherText: another request has been made under this key.
     """
     with transaction.atomic():
-        answer, _created = ApiAnswer.objects.get_or_create(caller=caller, key=key, defaults={"digest": digest})
+        whose = {"service_account": caller.account} if isinstance(caller, Program) else {"caller": caller}
+        answer, _created = ApiAnswer.objects.get_or_create(**whose, key=key, defaults={"digest": digest})
         if answer.digest != digest:
             raise AnotherText
         yield answer

@@ -22,11 +22,9 @@ def open_by_hand(
     """
     if not access.may_enter_by_hand(actor):
         raise NotAllowed
-    topic = Topic.objects.filter(pk=topic_id, retired_at__isnull=True).first() if topic_id is not None else None
-    if topic_id is not None and topic is None:
-        raise Invalid("topic", _("Такой темы нет."))
+    topic = topic_in_use(topic_id)
     customer, _created = Customer.objects.get_or_create(telegram_user_id=telegram_user_id)
-    return receive(customer=customer, incoming=_said(text, subject), topic=topic, entered_by=actor).ticket
+    return receive(customer=customer, incoming=_said(actor, text, subject), topic=topic).ticket
 
 
 @transaction.atomic
@@ -42,10 +40,21 @@ def enter_by_hand(*, ticket_id: int, actor: User, text: str) -> Message:
         raise NotVisible
     if not access.may_enter_by_hand(actor):
         raise NotAllowed
-    return receive(customer=ticket.customer, incoming=_said(text), ticket=ticket, entered_by=actor).message
+    return receive(customer=ticket.customer, incoming=_said(actor, text), ticket=ticket).message
 
 
-def _said(text: str, subject: str = "") -> Incoming:
+def topic_in_use(topic_id: int | None) -> Topic | None:
+    """The topic a new ticket is to be about, where one is named.
+
+    :raises Invalid: there is no such topic in use.
+    """
+    topic = Topic.objects.filter(pk=topic_id, retired_at__isnull=True).first() if topic_id is not None else None
+    if topic_id is not None and topic is None:
+        raise Invalid("topic", _("Такой темы нет."))
+    return topic
+
+
+def _said(actor: User, text: str, subject: str = "") -> Incoming:
     if not text.strip():
         raise Invalid("text", _("Запишите слова клиента."))
-    return Incoming(text=text.strip(), subject=subject.strip(), sent_at=timezone.now())
+    return Incoming(text=text.strip(), subject=subject.strip(), sent_at=timezone.now(), entered_by=actor)

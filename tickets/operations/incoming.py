@@ -21,6 +21,7 @@ from tickets.models import (
     Message,
     MessageRevision,
     Sender,
+    ServiceAccount,
     Status,
     Team,
     Ticket,
@@ -65,6 +66,13 @@ class Incoming:
     media_group_id: str = ""
     #: What the question is about, where somebody said; else the first line of its words.
     subject: str = ""
+    #: Who took it down for the customer, or the program the customer wrote in: not the chat with the bot.
+    entered_by: User | None = None
+    service_account: ServiceAccount | None = None
+
+    @property
+    def is_from_chat(self) -> bool:
+        return self.entered_by is None and self.service_account is None
 
 
 @dataclass(frozen=True)
@@ -124,28 +132,25 @@ def receive(
     incoming: Incoming,
     ticket: Ticket | None = None,
     topic: Topic | None = None,
-    entered_by: User | None = None,
 ) -> Received:
     """Store what a customer wrote, visible and unread, whatever the bot was waiting for.
 
     Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
-    comes back to work unless the message is bare thanks; an older one is followed up by a new ticket. `entered_by` is
-    who took it down for the customer, who was not in the chat then.
+    comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
     """
-    if customer.stopped_bot_at is not None and entered_by is None:
+    if customer.stopped_bot_at is not None and incoming.is_from_chat:
         customer_returned(customer=customer)
     current = lock_ticket(ticket.pk) if ticket is not None else None
     if current is None:
-        return _open(customer, incoming, entered_by, topic=topic)
+        return _open(customer, incoming, topic=topic)
     if not current.is_active and not current.can_reopen(timezone.now()):
-        return _open(customer, incoming, entered_by, topic=topic or current.topic, follows_up=current)
-    return _append(current, incoming, entered_by)
+        return _open(customer, incoming, topic=topic or current.topic, follows_up=current)
+    return _append(current, incoming)
 
 
 def _open(
     customer: Customer,
     incoming: Incoming,
-    entered_by: User | None,
     *,
     topic: Topic | None,
     follows_up: Ticket | None = None,
@@ -159,17 +164,17 @@ def _open(
         follows_up=follows_up,
         waiting_since=incoming.sent_at,
     )
-    act = begin(ticket, entered_by)
-    message = _store(ticket, incoming, entered_by)
+    act = begin(ticket, incoming.entered_by, service_account=incoming.service_account)
+    message = _store(ticket, incoming)
     ticket.opened_by = message
     show_last(ticket, message)
     act.record(Event.Kind.OPENED, change=Change.Kind.MESSAGE, message=message)
     return Received(message, ticket, opened=True)
 
 
-def _append(ticket: Ticket, incoming: Incoming, entered_by: User | None) -> Received:
-    act = begin(ticket, entered_by)
-    message = _store(ticket, incoming, entered_by)
+def _append(ticket: Ticket, incoming: Incoming) -> Received:
+    act = begin(ticket, incoming.entered_by, service_account=incoming.service_account)
+    message = _store(ticket, incoming)
     show_last(ticket, message)
     stays_solved = not ticket.is_active and _is_thanks(incoming)
     reopened = not ticket.is_active and not stays_solved
@@ -199,12 +204,13 @@ def _subject(incoming: Incoming) -> str:
     return first_line[:SUBJECT_LENGTH]
 
 
-def _store(ticket: Ticket, incoming: Incoming, entered_by: User | None) -> Message:
+def _store(ticket: Ticket, incoming: Incoming) -> Message:
     message = Message.objects.create(
         ticket=ticket,
         customer=ticket.customer,
         sender=Sender.CLIENT,
-        author=entered_by,
+        author=incoming.entered_by,
+        service_account=incoming.service_account,
         content_type=incoming.content_type[:40],
         text=storable(incoming.text),
         entities=list(incoming.entities),

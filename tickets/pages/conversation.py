@@ -206,10 +206,12 @@ class Bubble:
 
     @property
     def by(self) -> str:
-        """Whose reply this is, where it is not the reader's own; who took down what the customer said elsewhere."""
-        author = self.message.author
+        """Whose reply this is, where it is not the reader's own; how a customer's words came from elsewhere."""
+        author, account = self.message.author, self.message.service_account
         if self.message.sender == Sender.SYSTEM:
             return _("Бот")
+        if account is not None:
+            return _("Через «%(name)s»") % {"name": account.name}
         if self.message.sender == Sender.CLIENT:
             return _("Записано со слов клиента: %(name)s") % {"name": author.display_name} if author else ""
         return author.display_name if author is not None and author.pk != self.reader.pk else ""
@@ -502,15 +504,14 @@ class Reading:
 
     def _history(self, event: Event) -> HistoryLine:
         text, subject = _in_words(event, self.now)
-        actor = event.actor.display_name if event.actor is not None else ""
-        return HistoryLine(event, text, subject, actor)
+        return HistoryLine(event, text, subject, _actor_of(event))
 
 
 def messages_of(ticket: Ticket) -> "QuerySet[Message]":
     """A ticket's messages with all a bubble shows, in two queries whatever their number."""
     former = MessageRevision.objects.filter(message=OuterRef("pk")).order_by("-pk").values("text")[:1]
     return (
-        ticket.messages.select_related("author", "quote", "quote__author", "delivery")
+        ticket.messages.select_related("author", "service_account", "quote", "quote__author", "delivery")
         .prefetch_related("attachments")
         .annotate(former_text=Subquery(former))
     )
@@ -524,7 +525,7 @@ def events_of(ticket: Ticket) -> "QuerySet[Event]":
 
     return (
         ticket.events.filter(kind__in=SHOWN_EVENTS)
-        .select_related("actor")
+        .select_related("actor", "service_account")
         .annotate(assignee_key=KT("data__to"), topic_key=KT("data__topic"))
         .annotate(tag_key=KT("data__tag"), team_key=KT("data__team"))
         .annotate(
@@ -541,12 +542,20 @@ def events_of(ticket: Ticket) -> "QuerySet[Event]":
     )
 
 
+def _actor_of(event: Event) -> str:
+    if event.service_account is not None:
+        return _("через «%(name)s»") % {"name": event.service_account.name}
+    return event.actor.display_name if event.actor is not None else ""
+
+
 def _in_words(event: Event, now: datetime) -> tuple[str, str]:
     """What happened, and whom or what it concerns."""
     row: Any = event
     match event.kind:
         case Event.Kind.OPENED:
             topic = _topic_of(row)
+            if _actor_of(event):
+                return (_("Обращение создано, тема"), topic) if topic else (_("Обращение создано"), "")
             return (_("Обращение из Telegram, тема"), topic) if topic else (_("Обращение из Telegram"), "")
         case Event.Kind.SNOOZED:
             until = parse_datetime(str(event.data.get("until", "")))
@@ -605,8 +614,11 @@ def _last_of(events: Sequence[Event]) -> int:
 
 def _continues(previous: Message, message: Message) -> bool:
     """Whether a message joins the bubble above it: the same voice within ten minutes."""
-    same_voice = (previous.sender, previous.author_id) == (message.sender, message.author_id)
-    return same_voice and message.sent_at - previous.sent_at < GROUP_WITHIN
+    return _voice(previous) == _voice(message) and message.sent_at - previous.sent_at < GROUP_WITHIN
+
+
+def _voice(message: Message) -> tuple[str, int | None, int | None]:
+    return message.sender, message.author_id, message.service_account_id
 
 
 def _taken(waiting: list[Event], *, until: int | None = None, opened_by: int | None = None) -> list[Event]:

@@ -74,6 +74,8 @@ def test_a_reply_is_queued_for_the_customer(called_by: Call, aigerim: User, tick
         "ticketId": ticket.pk,
         "senderType": "manager",
         "author": aigerim.pk,
+        "authorName": "Айгерим Сатпаева",
+        "serviceAccount": None,
         "text": "Проверьте зарядку",
         "mediaType": "text",
         "files": [],
