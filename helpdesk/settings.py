@@ -224,6 +224,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "tickets", "description": "What customers asked."},
         {"name": "messages", "description": "Conversations and their files."},
         {"name": "customers", "description": "Who asked."},
+        {"name": "events", "description": "What has happened, from where a reader left off."},
         {"name": "sessions", "description": "Where a customer's chat with the bot stands."},
         {"name": "catalog", "description": "Teams, topics and tags."},
     ],

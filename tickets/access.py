@@ -19,6 +19,7 @@ from tickets.models import (
     PAST,
     SUPERVISORS,
     DeliveryState,
+    Event,
     Message,
     Scope,
     Sender,
@@ -31,6 +32,17 @@ from tickets.models import (
 
 NOBODY = Q(pk__in=[])
 SUPERVISORS_TOKEN = "supervisors"  # noqa: S105  # an audience, not a secret
+#: What of a ticket's history its customer may know, besides that a message of ours has arrived.
+CUSTOMERS_EVENTS = (
+    Event.Kind.OPENED,
+    Event.Kind.RECEIVED,
+    Event.Kind.REVISED,
+    Event.Kind.TOPIC,
+    Event.Kind.RESOLVED,
+    Event.Kind.UNDONE,
+    Event.Kind.REOPENED,
+    Event.Kind.CLOSED,
+)
 #: What has left for the customer: all else may still be changed or taken back.
 DEPARTED = (DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
 
@@ -110,6 +122,14 @@ def visible_messages(caller: Caller) -> Q:
         return Q()
     departed = Q(delivery__state__in=DEPARTED) | Q(delivery__parts_sent__gt=0)
     return Q(sender=Sender.CLIENT) | (Q(sender__in=[Sender.MANAGER, Sender.SYSTEM]) & departed)
+
+
+def visible_events(caller: Caller) -> Q:
+    """A filter for `Event` rows of a visible ticket: all for people; what the customer may know for a program."""
+    if not isinstance(caller, Program):
+        return Q()
+    arrived = Q(kind=Event.Kind.DELIVERY, data__state=DeliveryState.SENT.value)
+    return Q(kind__in=CUSTOMERS_EVENTS) | arrived
 
 
 def can_see(user: User | Program, ticket: Ticket) -> bool:

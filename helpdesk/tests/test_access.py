@@ -367,6 +367,7 @@ API = [
     api("file", "GET", SEEING, of_file, programs=FOR_OWN_CUSTOMER),
     api("customers", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("customer", "GET", SEEING, of_customer, programs=FOR_OWN_CUSTOMER),
+    api("events", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("teams", "GET", STAFF),
     api("topics", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("tags", "GET", STAFF),

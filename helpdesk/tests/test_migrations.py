@@ -102,6 +102,6 @@ def test_history_is_append_only_before_and_after_programs_came(latest: None, tic
     refuse_changes_of(event)
     migrate("0006_replies_to_decide_about")
     refuse_changes_of(event)
-    migrate("0011_rows_before_programs_checked")
+    migrate("0012_events_in_order")
     refuse_changes_of(event)
     assert ticket.events.filter(pk=event.pk, service_account=None).exists()

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tickets.api import auth, catalog, files, messages, tickets
+from tickets.api import auth, catalog, events, files, messages, tickets
 
 ROUTES: list[tuple[str, Any, str]] = [
     ("auth/login", auth.Login, "login"),
@@ -23,6 +23,7 @@ ROUTES: list[tuple[str, Any, str]] = [
     ("tickets/<int:ticket_id>/files/<int:attachment_id>", files.File, "file"),
     ("customers", catalog.Customers, "customers"),
     ("customers/<int:customer_id>", catalog.OneCustomer, "customer"),
+    ("events", events.Events, "events"),
     ("teams", catalog.Teams, "teams"),
     ("topics", catalog.Topics, "topics"),
     ("tags", catalog.Tags, "tags"),

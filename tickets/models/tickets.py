@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -342,6 +342,49 @@ class AppendOnlyError(RuntimeError):
     """Somebody tried to change history."""
 
 
+#: The advisory locks of those who write events bear this in their upper 16 bits, and an id in the rest.
+EVENT_WRITERS = 0x4844
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def visible_to(self, caller: "User | Program") -> Self:
+        """What this person or program may know of the tickets they see."""
+        from tickets.access import visible_events
+
+        return self.filter(visible_events(caller), ticket__in=Ticket.objects.visible_to(caller))
+
+    def last_given_id(self) -> int:
+        """The greatest id any event has been given so far, seen by others or not yet."""
+        if connection.vendor != "postgresql":
+            return int(self.order_by("-pk").values_list("pk", flat=True).first() or 0)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT last_value - (NOT is_called)::int FROM tickets_event_id_seq")
+            return int(cursor.fetchone()[0])
+
+    def settled_up_to(self, given_id: int) -> int:
+        """The id up to which nothing new will appear any more; `given_id` is the `last_given_id` asked just before.
+
+        PostgreSQL shows rows when their transaction commits, not in the order of their ids. A writer's lock, taken by
+        a trigger before its first id and let go after its commit, bears the last id given out before. So whoever got
+        an id up to `given_id` either shows here, or has ended, and rows read from now on hold what it wrote. SQLite
+        has one writer at a time.
+        """
+        if connection.vendor != "postgresql":
+            return given_id
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT min((classid::bigint & 65535) << 32 | objid::bigint) FROM pg_locks
+                WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 16 = %s
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND pid <> pg_backend_pid()
+                """,
+                [EVENT_WRITERS],
+            )
+            before_writers = cursor.fetchone()[0]
+        return given_id if before_writers is None else min(given_id, int(before_writers))
+
+
 class Event(models.Model):
     """A line of a ticket's history: ids and enums only, never the customer's words. Written once, changed never.
 
@@ -405,6 +448,8 @@ class Event(models.Model):
     )
     data = models.JSONField(_("подробности"), default=dict, blank=True)
     created_at = models.DateTimeField(_("когда"), default=timezone.now, editable=False)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("событие")

@@ -147,6 +147,7 @@ class TestOwnerCheck:
             assert foreign.get(TICKETS, query).json()["tickets"] == []
         assert [each["id"] for each in foreign.get(f"{V1}/customers").json()["customers"]] == [lena.pk]
         assert foreign.get(f"{V1}/customers", {"user_id": 700_001}).json()["customers"] == []
+        assert foreign.get(f"{V1}/events").json()["events"] == []
 
     def test_nothing_of_others_is_read_by_its_number(
         self, foreign: ProgramClient, ticket: Ticket, timur: Customer, aigerim: User
@@ -212,6 +213,7 @@ class TestScopes:
         Scope.CUSTOMERS_READ: [("get", "customers"), ("get", "customers/{customer}")],
         Scope.SESSIONS_READ: [("get", "sessions/700001")],
         Scope.SESSIONS_WRITE: [("post", "sessions")],
+        Scope.EVENTS_READ: [("get", "events")],
     }
     PEOPLES = [
         ("get", "auth/me"),
