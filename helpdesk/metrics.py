@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from botbridge.health import MOST, oldest_undecided
 from botbridge.health import facts as bot_facts
 from helpdesk.jobs.facts import facts as job_facts
-from tickets.models import Attachment, AttachmentState, Delivery, DeliveryState, Lane, Ticket
+from tickets.models import Attachment, AttachmentState, Delivery, DeliveryState, Lane, Ticket, Webhook, WebhookOff
 
 #: prometheus-client's own variable; helpdesk.gunicorn sets it for the workers.
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -194,6 +194,8 @@ def jobs() -> Iterator[GaugeMetricFamily]:
     troubled.add_metric(["failing"], facts["failing"])
     troubled.add_metric(["dead"], facts["dead"])
     yield troubled
+    given_up = Webhook.objects.filter(off__in=[WebhookOff.FAILING, WebhookOff.UNWANTED])
+    yield figure("helpdesk_webhooks_given_up", "Webhooks turned off because they did not answer", capped(given_up))
 
 
 def capped(rows: "QuerySet[Any]") -> int:

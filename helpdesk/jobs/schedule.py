@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from botbridge.downloads import remove_leftovers
 from helpdesk.jobs.lines import Line
+from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
 from tickets import operations
 from tickets.models import Job
 
@@ -25,7 +26,8 @@ class Work:
     """One kind of job. `run` does it and says how much that was; done twice, it must do no harm.
 
     A worker that has not ended within `lease` counts as dead, unless it has reported progress since. Work without
-    `every` is done when asked for, and is dead after failing `tries` times; recurring work is tried for ever.
+    `every` is done when asked for, and is dead after failing `tries` times; recurring work is tried for ever. Of a
+    recurring kind there is one job, from the beginning; of a keyed one, one for each key it is asked for.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Work:
     lease: timedelta = timedelta(seconds=30)
     line: Line = Line.QUICK
     tries: int = 8
+    is_keyed: bool = False
 
     def pause_after(self, attempts: int) -> timedelta | None:
         """How long to wait after so many failures in a row; None to wait for a person."""
@@ -58,7 +61,18 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
+    clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),
     clock(operations.prune_jobs, _("Убрать сделанные задания"), seconds=3600),
+    Work(
+        operations.TELL_WEBHOOK,
+        _("Сообщить вебхуку"),
+        tell_webhook,
+        every=timedelta(seconds=2),
+        lease=timedelta(seconds=60),
+        line=Line.LONG,
+        is_keyed=True,
+    ),
+    Work(operations.REPEAT_WEBHOOK_CALL, _("Повторить вызов вебхука"), repeat_webhook_call, line=Line.LONG),
 )
 
 WORK: dict[str, Work] = {work.kind: work for work in SCHEDULE}

@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from django.utils.translation import gettext
 
@@ -20,7 +21,7 @@ class Worker:
 
     def __init__(self, schedule: Sequence[Work] = SCHEDULE) -> None:
         self._works = {work.kind: work for work in schedule}
-        self.recurring = [work.kind for work in schedule if work.every is not None]
+        self.recurring = [work.kind for work in schedule if work.every is not None and not work.is_keyed]
 
     def claim(self, lines: Collection[Line], *, job_id: int | None = None) -> Job | None:
         """A due job of these lines: the one named, if it is due, else the one due longest; or None."""
@@ -35,7 +36,9 @@ class Worker:
             operations.fail_job(job=job, error=gettext("Процесс каждый раз обрывался."), again_after=None)
             return
         try:
-            done = work.run(job)
+            _finish(job, work.run(job), work.every)
+        except operations.JobOver:
+            _finish(job, 0, None)
         except operations.LeaseLost:
             logger.warning("Jobs: %s took longer than its lease, another worker has it", job)
         except operations.JobFailed as failure:
@@ -45,11 +48,13 @@ class Worker:
             logger.exception("Jobs: %s failed", job)
             # The error's own words may hold a customer's: they are for the log.
             _fail(work, job, type(error).__name__)
-        else:
-            if done:
-                logger.info("Jobs: %s, %s", job, done)
-            if not operations.finish_job(job=job, done=done, again_after=work.every):
-                logger.warning("Jobs: %s was done after its lease had ended", job)
+
+
+def _finish(job: Job, done: int, again_after: timedelta | None) -> None:
+    if done:
+        logger.info("Jobs: %s, %s", job, done)
+    if not operations.finish_job(job=job, done=done, again_after=again_after):
+        logger.warning("Jobs: %s was done after its lease had ended", job)
 
 
 def _fail(work: Work, job: Job, error: str) -> None:

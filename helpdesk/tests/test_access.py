@@ -30,6 +30,7 @@ from tickets.models import (
     Customer,
     DeliveryState,
     Draft,
+    Event,
     Lane,
     Message,
     Presence,
@@ -42,6 +43,8 @@ from tickets.models import (
     TicketReader,
     Topic,
     User,
+    Webhook,
+    WebhookCall,
 )
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +233,8 @@ ADMIN_LISTS: dict[str, Answers] = {
     "tickets_topic": EDITED,
     "tickets_tag": EDITED,
     "tickets_job": READ,
+    "tickets_webhook": EDITED,
+    "tickets_webhookcall": READ,
     "tickets_serviceaccount": EDITED,
     "botbridge_update": READ,
     "botbridge_outboundcall": READ,
@@ -435,6 +440,11 @@ def member(login: str, team: Team) -> User:
     return user
 
 
+def call_of(webhook: Webhook, ticket: Ticket) -> WebhookCall:
+    event = Event.objects.filter(ticket=ticket).order_by("pk")[0]
+    return WebhookCall.objects.create(webhook=webhook, event=event, status=200, milliseconds=5)
+
+
 @pytest.fixture
 def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, team: Team, strict_team: Team) -> World:
     operations.set_customer_phone(customer=timur, phone="+77070004183", verified=True)
@@ -451,6 +461,7 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
     )
     update = Update.objects.create(bot_id=7, update_id=1, digest="1", raw="{}", chat_id=1)
     operations.settle(delivery_id=strict_target.reply.pk, state=DeliveryState.FAILED, parts_sent=0)
+    webhook = operations.add_webhook(actor=saule, name="Склад", address="https://example.com/hook")
     return World(
         people={
             STRANGER: dana,
@@ -470,6 +481,8 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
             "tickets_team": team.pk,
             "tickets_topic": topic.pk,
             "tickets_tag": tag.pk,
+            "tickets_webhook": webhook.pk,
+            "tickets_webhookcall": call_of(webhook, target.ticket).pk,
             "tickets_job": operations.add_job(kind="close_resolved").pk,
             "tickets_serviceaccount": portal.pk,
             "botbridge_update": update.pk,

@@ -6,6 +6,7 @@ from tickets.admin.deliveries import DeliveryAdmin
 from tickets.admin.people import PersonAdmin, TeamAdmin
 from tickets.admin.programs import ServiceAccountAdmin
 from tickets.admin.tickets import TicketAdmin
+from tickets.admin.webhooks import WebhookAdmin, WebhookCallAdmin
 
 __all__ = [
     "CustomerAdmin",
@@ -16,4 +17,6 @@ __all__ = [
     "TeamAdmin",
     "TicketAdmin",
     "TopicAdmin",
+    "WebhookAdmin",
+    "WebhookCallAdmin",
 ]

@@ -3,7 +3,7 @@
 Ids are given out when rows are written and seen when their transactions commit, in another order. So before an INSERT
 asks the sequence for its first id, this trigger takes a shared advisory lock that bears the last id given out so far
 and lives as long as the transaction. Whoever reads finds in `pg_locks`, where locks show before the commit, the
-smallest of them: all that is still to come has a greater id (`tickets.operations.events`). It holds for every writer,
+smallest of them: all that is still to come has a greater id (`Event.objects.settled_up_to`). It holds for every writer,
 and, other than a stored transaction id, in a restored copy too. SQLite has one writer at a time, and needs none of it.
 """
 

@@ -34,6 +34,7 @@ from tickets.models.tickets import (
     Trouble,
     View,
 )
+from tickets.models.webhooks import Webhook, WebhookCall, WebhookOff
 
 __all__ = [
     "ACTIVE",
@@ -80,5 +81,8 @@ __all__ = [
     "Trouble",
     "User",
     "View",
+    "Webhook",
+    "WebhookCall",
+    "WebhookOff",
     "attachment_path",
 ]

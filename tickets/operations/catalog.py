@@ -4,9 +4,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets import access
 from tickets.models import ACTIVE, Tag, Team, Topic, User
-from tickets.operations.errors import NotAllowed, WrongState
+from tickets.operations.errors import WrongState
+from tickets.operations.rights import supervisors_only
 
 
 def retire(*, actor: User, row: Team | Topic | Tag) -> None:
@@ -15,7 +15,7 @@ def retire(*, actor: User, row: Team | Topic | Tag) -> None:
     :raises NotAllowed: the actor is no supervisor.
     :raises WrongState: tickets are, or would still come, in this team.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     if isinstance(row, Team):
         _refuse_team_in_use(row)
     row.retired_at = timezone.now()
@@ -27,7 +27,7 @@ def bring_back(*, actor: User, row: Team | Topic | Tag) -> None:
 
     :raises NotAllowed: the actor is no supervisor.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     row.retired_at = None
     row.save(update_fields=["retired_at"])
 
@@ -39,7 +39,7 @@ def make_default_team(*, actor: User, team: Team) -> None:
     :raises NotAllowed: the actor is no supervisor.
     :raises WrongState: the team is retired.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     # Two supervisors choosing at once take turns here; the constraint allows one default only.
     Team.objects.select_for_update().get(is_default=True)
     team.refresh_from_db()
@@ -56,8 +56,3 @@ def _refuse_team_in_use(team: Team) -> None:
         raise WrongState(_("У команды есть открытые обращения: сначала передайте их другой команде."))
     if team.topics.filter(retired_at__isnull=True).exists():
         raise WrongState(_("У команды есть темы: сначала передайте их другой команде."))
-
-
-def _supervisors_only(actor: User) -> None:
-    if not access.is_supervisor(actor):
-        raise NotAllowed

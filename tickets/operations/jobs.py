@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets import access
 from tickets.models import Job, JobState, User
-from tickets.operations.errors import NotAllowed, WrongState
+from tickets.operations.errors import WrongState
+from tickets.operations.rights import supervisors_only
 
 DONE_LIVES = timedelta(days=7)
 MAX_ERROR = 200
@@ -22,6 +22,10 @@ MOST_ATTEMPTS = 30_000
 
 class JobFailed(Exception):
     """What keeps a job from being done, in words for a supervisor and without anything secret in them."""
+
+
+class JobOver(Exception):
+    """There is nothing more to do, now or later: a recurring job ends."""
 
 
 class LeaseLost(Exception):
@@ -126,8 +130,7 @@ def run_job_now(*, job: Job, actor: User) -> Job:
     :raises NotAllowed: only supervisors may.
     :raises WrongState: it is running, or done for good.
     """
-    if not access.is_supervisor(actor):
-        raise NotAllowed
+    supervisors_only(actor)
     changed = Job.objects.filter(pk=job.pk, state__in=[JobState.DEAD, JobState.WAITING]).update(
         state=JobState.WAITING, due_at=Now(), attempts=0, rung_at=None
     )

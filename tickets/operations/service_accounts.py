@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from tickets import access
 from tickets.models import Scope, ServiceAccount, User
-from tickets.operations.errors import Invalid, NotAllowed, WrongState
+from tickets.operations.errors import Invalid, WrongState
+from tickets.operations.rights import supervisors_only
 
 #: Begins every key, so that scanners of repositories and logs know a leaked one.
 KEY_PREFIX = "hdsk_"
@@ -25,7 +25,7 @@ def create_service_account(*, actor: User, name: str, scopes: Iterable[str]) -> 
     :raises NotAllowed: the actor is no supervisor.
     :raises Invalid: a scope that is none, or no scope.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     key_id = secrets.token_hex(8)
     return ServiceAccount.objects.create(name=name, scopes=_checked(scopes), key_id=key_id, created_by=actor)
 
@@ -36,7 +36,7 @@ def change_service_account(*, actor: User, account: ServiceAccount, name: str, s
     :raises NotAllowed: the actor is no supervisor.
     :raises Invalid: a scope that is none, or no scope.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     account.name, account.scopes = name, _checked(scopes)
     account.save(update_fields=["name", "scopes"])
 
@@ -48,7 +48,7 @@ def issue_key(*, actor: User, account: ServiceAccount) -> str:
     :raises NotAllowed: the actor is no supervisor.
     :raises WrongState: the account was revoked.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     locked = ServiceAccount.objects.select_for_update().get(pk=account.pk)
     if not locked.is_good:
         raise WrongState(_("Программа отозвана. Добавьте её заново."))
@@ -65,7 +65,7 @@ def revoke_service_account(*, actor: User, account: ServiceAccount) -> None:
     :raises NotAllowed: the actor is no supervisor.
     :raises WrongState: it was revoked before.
     """
-    _supervisors_only(actor)
+    supervisors_only(actor)
     locked = ServiceAccount.objects.select_for_update().get(pk=account.pk)
     if not locked.is_good:
         raise WrongState(_("Программа уже отозвана."))
@@ -95,8 +95,3 @@ def _checked(scopes: Iterable[str]) -> list[str]:
     if not chosen or not chosen <= set(Scope.values):
         raise Invalid("scopes", _("Выберите хотя бы одно право."))
     return sorted(chosen)
-
-
-def _supervisors_only(actor: User) -> None:
-    if not access.is_supervisor(actor):
-        raise NotAllowed
