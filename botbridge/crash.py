@@ -11,6 +11,7 @@ BEFORE_ACK = "before-ack"
 AFTER_HANDLING = "after-handling"
 AFTER_SENDING = "after-sending"
 AFTER_HTTP = "after-http"
+AFTER_RESTORING = "after-restoring"
 
 
 def at(point: str) -> None:

@@ -268,6 +268,10 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 # Ten files in one message; each may be 50 MB and is streamed to disk, so the form checks its size.
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
+# Backups hold everything; nothing but the disk's owner may read them.
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
+BACKUP_KEEP = env.int("BACKUP_KEEP", default=7)
+BACKUP_RECIPIENT = env.str("BACKUP_RECIPIENT", default="")
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]

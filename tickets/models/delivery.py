@@ -47,6 +47,7 @@ class Reason(models.TextChoices):
     WITHDRAWN = "withdrawn", _("Отозвано менеджером")
     UNDONE = "undone", _("Действие отменено")
     EXPIRED = "expired", _("Устарело")
+    RESTORED = "restored", _("Восстановлено из резервной копии: могло уйти после неё")
 
 
 class Delivery(models.Model):

@@ -393,6 +393,7 @@ class Event(models.Model):
 
     class Kind(models.TextChoices):
         OPENED = "opened", _("Обращение создано")
+        IMPORTED = "imported", _("Перенесено из прежней системы")
         RECEIVED = "received", _("Сообщение клиента")
         REVISED = "revised", _("Клиент изменил сообщение")
         REPLIED = "replied", _("Ответ")

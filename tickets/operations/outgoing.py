@@ -300,6 +300,23 @@ def _stale(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=DeliveryState.QUEUED, lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
 
 
+def doubt_undelivered() -> int:
+    """After a restore: what the backup holds as to be sent may have left since it was made, so nobody sends it by
+    itself. A person decides about replies, also about held ones, which may have been released. Returns how many.
+    """
+    undelivered = [DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD]
+    doubted = list(Delivery.objects.filter(state__in=undelivered).order_by("pk").values_list("pk", flat=True))
+    for delivery_id in doubted:
+        _doubt(delivery_id)
+    return len(doubted)
+
+
+@transaction.atomic
+def _doubt(delivery_id: int) -> None:
+    ticket, delivery = _lock(delivery_id)
+    _settle(ticket, delivery, DeliveryState.UNKNOWN, Reason.RESTORED)
+
+
 def expire_automatic(*, now: datetime | None = None) -> int:
     """Drop the bot's own sentences whose time has passed: a receipt an hour late only confuses."""
     expired = Delivery.objects.filter(

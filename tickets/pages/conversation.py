@@ -50,6 +50,7 @@ GROUP_WITHIN = timedelta(minutes=10)
 # What a person wants to read between messages; the rest of history is for the admin's eyes.
 SHOWN_EVENTS = (
     Event.Kind.OPENED,
+    Event.Kind.IMPORTED,
     Event.Kind.REVISED,
     Event.Kind.TAKEN,
     Event.Kind.ASSIGNED,
@@ -285,7 +286,7 @@ class Bubble:
         delivery = self.delivery
         if delivery is None or not delivery.needs_decision:
             return ""
-        if delivery.state == DeliveryState.FAILED and delivery.reason:
+        if delivery.reason and (delivery.state == DeliveryState.FAILED or delivery.reason == Reason.RESTORED):
             return str(Reason(delivery.reason).label)
         return str(DeliveryState(delivery.state).label)
 
