@@ -16,9 +16,9 @@ from django.utils import timezone
 from helpdesk.backup.archive import INDEX, MANIFEST, TABLES, FileLine, FilesEntry, Manifest, TableEntry, Writer, written
 from helpdesk.backup.encryption import check_recipient
 from helpdesk.backup.errors import BackupError
-from helpdesk.backup.progress import Progress, Say, silent
 from helpdesk.backup.snapshot import next_id, one_moment
 from helpdesk.backup.tables import Checksum, Table, tables
+from helpdesk.progress import Progress, Say, silent
 
 FILES_AT_ONCE = 500
 

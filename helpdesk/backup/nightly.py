@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from helpdesk.backup.errors import BackupError
 from helpdesk.backup.making import back_up, require_space
-from helpdesk.backup.progress import Say, silent
+from helpdesk.progress import Say, silent
 
 PATTERN = "helpdesk-*.tar.gz*"
 NIGHTLY = "helpdesk-nightly-*.tar.gz*"

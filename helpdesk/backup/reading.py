@@ -5,8 +5,8 @@ from pathlib import Path
 
 from helpdesk.backup.archive import FILES, INDEX, MANIFEST, TABLES, FileLine, Manifest, Part, opened
 from helpdesk.backup.errors import BackupError, DamagedError
-from helpdesk.backup.progress import Progress, Say
 from helpdesk.backup.tables import Checksum
+from helpdesk.progress import Progress, Say
 
 #: What to do with lines of one table, and with a file, whose SHA-256 it gives.
 TakeRows = Callable[[str, list[bytes]], None]

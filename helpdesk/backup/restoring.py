@@ -27,10 +27,10 @@ from botbridge.restored import doubt_calls
 from helpdesk.backup.archive import Manifest, Part
 from helpdesk.backup.errors import BackupError, DamagedError
 from helpdesk.backup.making import applied_migrations, version
-from helpdesk.backup.progress import Progress, Say, silent
 from helpdesk.backup.reading import Reading
 from helpdesk.backup.snapshot import set_next_id, without_timeouts
 from helpdesk.backup.tables import FILLED_BY_MIGRATIONS, Checksum, Table, all_models, line_of, tables, without_nul
+from helpdesk.progress import Progress, Say, silent
 from tickets import operations
 from tickets.models import Attachment, AttachmentState
 

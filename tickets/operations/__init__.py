@@ -34,6 +34,14 @@ from tickets.operations.handling import (
     undo_resolve,
     unsnooze,
 )
+from tickets.operations.imports import (
+    EARLIER_SYSTEM,
+    Imported,
+    PastFile,
+    PastMessage,
+    PastTicket,
+    import_tickets,
+)
 from tickets.operations.incoming import (
     Incoming,
     IncomingFile,
@@ -105,12 +113,14 @@ from tickets.operations.webhooks import (
 
 __all__ = [
     "CHANGES_CHANNEL",
+    "EARLIER_SYSTEM",
     "KEY_PREFIX",
     "OUTBOX_CHANNEL",
     "REPEAT_WEBHOOK_CALL",
     "TELL_WEBHOOK",
     "UNDO_WINDOW",
     "AnotherText",
+    "Imported",
     "Incoming",
     "IncomingFile",
     "Invalid",
@@ -119,6 +129,9 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "NotVisible",
+    "PastFile",
+    "PastMessage",
+    "PastTicket",
     "Received",
     "Refused",
     "Rotation",
@@ -160,6 +173,7 @@ __all__ = [
     "give_back_job",
     "hold_stale",
     "identify_customer",
+    "import_tickets",
     "issue_key",
     "jobs_to_ring",
     "language_for",

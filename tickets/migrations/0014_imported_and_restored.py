@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tickets", "0006_replies_to_decide_about"),
+        ("tickets", "0013_webhooks"),
     ]
 
     operations = [
