@@ -12,6 +12,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, register
 
 from helpdesk import logs
+from helpdesk.backup.encryption import check_recipient
+from helpdesk.backup.errors import BackupError
 
 SHORTEST_TOKEN = 20
 
@@ -107,6 +109,25 @@ def directories(**kwargs: Any) -> Iterable[CheckMessage]:
             "MEDIA_ROOT lies inside the static files, which anybody may fetch.",
             hint="Point MEDIA_ROOT to a directory of its own.",
             id="helpdesk.E008",
+        )
+
+
+@register()
+def backups(**kwargs: Any) -> Iterable[CheckMessage]:
+    if settings.BACKUP_RECIPIENT:
+        try:
+            check_recipient(settings.BACKUP_RECIPIENT)
+        except BackupError:
+            yield checks.Error(
+                "BACKUP_RECIPIENT is no age public key, so no backup would be made.",
+                hint="Make a pair elsewhere with age-keygen and copy the line that begins with age1.",
+                id="helpdesk.E020",
+            )
+    if settings.BACKUP_DIR.resolve().is_relative_to(settings.STATIC_ROOT.resolve()):
+        yield checks.Error(
+            "BACKUP_DIR lies below STATIC_ROOT, which everybody may read.",
+            hint="Give backups a folder of their own, best on another disk.",
+            id="helpdesk.E021",
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
@@ -20,6 +21,7 @@ from django.views.decorators.http import require_safe
 
 from botbridge.health import facts as bot_facts
 from helpdesk import draining
+from helpdesk.backup.nightly import backup_facts
 from helpdesk.jobs.facts import MAX_DUE
 from helpdesk.jobs.facts import facts as job_facts
 
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 MAX_POLL_AGE = 90
 MAX_UNHANDLED_AGE = 120
 MAX_UNSENT_AGE = 120
+#: A night and two hours: the last backup may be late, and is then missing.
+MAX_BACKUP_AGE = 26 * 3600
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,27 @@ def jobs() -> Finding:
     return Finding(failures, concerns, facts)
 
 
-PARTS: dict[str, Part] = {"database": database, "migrations": migrations, "bot": bot, "jobs": jobs}
+def backups() -> Finding:
+    """Whether a copy exists to come back to. Its lack stops nobody's work today."""
+    facts = backup_facts()
+    age, size, free = (facts[name] for name in ("last_backup_age", "last_backup_bytes", "free_bytes"))
+    concerns = []
+    if settings.BACKUP_KEEP and age is None:
+        concerns.append("no backup has been made yet, or none can be seen from here")
+    elif settings.BACKUP_KEEP and age > MAX_BACKUP_AGE:
+        concerns.append(f"the last backup is {age} s old")
+    if size and free is not None and free < size:
+        concerns.append("the next backup may not fit on its disk")
+    return Finding(concerns=concerns, facts=facts)
+
+
+PARTS: dict[str, Part] = {
+    "database": database,
+    "migrations": migrations,
+    "bot": bot,
+    "jobs": jobs,
+    "backups": backups,
+}
 
 
 def examine(parts: dict[str, Part]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from botbridge.health import MOST, oldest_undecided
 from botbridge.health import facts as bot_facts
+from helpdesk.backup.nightly import backup_facts
 from helpdesk.jobs.facts import facts as job_facts
 from tickets.models import Attachment, AttachmentState, Delivery, DeliveryState, Lane, Ticket, Webhook, WebhookOff
 
@@ -94,6 +95,7 @@ def known() -> CollectorRegistry:
     """What the database knows now."""
     registry = CollectorRegistry()
     registry.register(Database())
+    registry.register(Backups())
     return registry
 
 
@@ -116,6 +118,16 @@ class Database(Collector):
             families = []
         yield figure("helpdesk_database_up", "Whether the database answers", bool(families))
         yield from families
+
+
+class Backups(Collector):
+    """What lies in BACKUP_DIR. Without samples where this process cannot see it."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        facts = backup_facts()
+        yield figure("helpdesk_backup_age_seconds", "Since the last backup was made", facts["last_backup_age"])
+        yield figure("helpdesk_backup_bytes", "How large the last backup is", facts["last_backup_bytes"])
+        yield figure("helpdesk_backup_disk_free_bytes", "Free space where backups go", facts["free_bytes"])
 
 
 def figure(name: str, what: str, value: float | None) -> GaugeMetricFamily:

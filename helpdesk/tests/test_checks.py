@@ -31,6 +31,7 @@ def test_the_settings_of_development_are_right() -> None:
         ("METRICS_TOKEN", "secret", "helpdesk.W010"),
         ("LOG_DIR", "/proc/log", "helpdesk.E006"),
         ("MEDIA_ROOT", "/proc/media", "helpdesk.E007"),
+        ("BACKUP_RECIPIENT", "AGE-SECRET-KEY-1", "helpdesk.E020"),
     ],
 )
 def test_a_wrong_setting_is_found(setting: str, value: object, problem: str) -> None:
@@ -46,6 +47,11 @@ def test_plain_http_in_production_is_warned_about() -> None:
 def test_files_among_the_static_ones_are_refused(tmp_path: Path) -> None:
     with override_settings(STATIC_ROOT=tmp_path, MEDIA_ROOT=tmp_path / "media"):
         assert found() == {"helpdesk.E008"}
+
+
+def test_backups_among_the_static_files_are_refused(tmp_path: Path) -> None:
+    with override_settings(STATIC_ROOT=tmp_path, BACKUP_DIR=tmp_path / "backups"):
+        assert found() == {"helpdesk.E021"}
 
 
 def test_a_right_token_is_accepted() -> None:

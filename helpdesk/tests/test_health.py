@@ -1,11 +1,14 @@
 """Health says what fails, to monitors that are nobody and may learn nothing else."""
 
+import os
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -238,3 +241,52 @@ def test_jobs_that_fail_are_named_and_stop_nothing(client: Client, bot: BotStatu
         "given up: 1, deal with them in the admin",
         "failing and tried again: 1, see the admin",
     ]
+
+
+@pytest.fixture
+def backups(settings: LazySettings, tmp_path: Path) -> Path:
+    settings.BACKUP_DIR = tmp_path
+    settings.BACKUP_KEEP = 7
+    return tmp_path
+
+
+def backup_of(folder: Path, *, hours_ago: int) -> None:
+    path = folder / "helpdesk-nightly-20261105.tar.gz"
+    path.write_bytes(b"x" * 100)
+    then = time.time() - hours_ago * 3600
+    os.utime(path, (then, then))
+
+
+def test_a_backup_of_last_night_is_well(client: Client, bot: BotStatus, backups: Path) -> None:
+    backup_of(backups, hours_ago=20)
+
+    told = client.get("/health").json()
+
+    assert (told["status"], told["backups"]["status"]) == ("ok", "ok")
+    assert told["backups"]["last_backup_bytes"] == 100
+    assert told["backups"]["free_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "problem"), [(None, "no backup has been made yet, or none can be seen from here"), (27, "… s old")]
+)
+def test_a_backup_that_is_missing_is_named_and_stops_nothing(
+    client: Client, bot: BotStatus, backups: Path, hours_ago: int | None, problem: str
+) -> None:
+    if hours_ago is not None:
+        backup_of(backups, hours_ago=hours_ago)
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    (told,) = response.json()["backups"]["problems"]
+    assert timeless(told).endswith(problem)
+    assert str(backups) not in response.text
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_who_makes_backups_otherwise_hears_nothing_of_them(
+    client: Client, bot: BotStatus, backups: Path, settings: LazySettings
+) -> None:
+    settings.BACKUP_KEEP = 0
+    assert client.get("/health").json()["status"] == "ok"
