@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import Error, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
@@ -44,6 +44,8 @@ def back_up(path: Path, *, recipient: str = "", say: Say = silent) -> Made:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with one_moment(), written(path, recipient) as writer:
             manifest = _write(writer, say)
+    except Error as error:
+        raise BackupError(f"The database cannot be read: {error}") from error
     except OSError as error:
         raise BackupError(f"The backup cannot be written to {path.parent}: {error.strerror or error}.") from error
     return Made(path, manifest)

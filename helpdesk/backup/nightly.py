@@ -19,6 +19,7 @@ from helpdesk.progress import Say, silent
 
 PATTERN = "helpdesk-*.tar.gz*"
 NIGHTLY = "helpdesk-nightly-*.tar.gz*"
+ABANDONED_AFTER = 3600.0
 
 
 def nightly_backup(*, now: datetime | None = None, say: Say = silent) -> Path | None:
@@ -46,13 +47,20 @@ def nightly_backup(*, now: datetime | None = None, say: Say = silent) -> Path | 
 
 
 def _make(folder: Path, day: str, say: Say) -> Path:
-    for abandoned in folder.glob(".helpdesk-nightly-*.partial"):
-        abandoned.unlink()
+    _remove_abandoned(folder)
     earlier = sorted(folder.glob(NIGHTLY))
     if earlier:
         require_space(folder, earlier[-1].stat().st_size)
     recipient = settings.BACKUP_RECIPIENT
     return back_up(folder / f"{day}{'.age' if recipient else ''}", recipient=recipient, say=say).path
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What killed processes left. One made by hand may be on its way now: then it grew within the last hour."""
+    for partial in folder.glob(".helpdesk-*.partial"):
+        is_mine = partial.name.startswith(".helpdesk-nightly-")
+        if is_mine or time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
+            partial.unlink()
 
 
 def _prune(folder: Path) -> None:

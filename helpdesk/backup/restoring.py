@@ -213,7 +213,7 @@ def store_file(part: Part) -> str:
             default_storage.delete(part.name)
             with Path(target.name).open("rb") as whole:
                 default_storage.save(part.name, _Whole(whole, name=target.name))
-        except SuspiciousFileOperation as error:
+        except (SuspiciousFileOperation, ValueError) as error:
             raise DamagedError(f"the name {part.name!r} leads out of the place for files") from error
         finally:
             with suppress(FileNotFoundError):

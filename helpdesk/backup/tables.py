@@ -164,10 +164,13 @@ def as_text(value: Any) -> str:
 
 
 def plain_json(value: Any) -> Any:
-    """JSON in the one form both databases give back: a float that is a whole number beyond 1e16 is an integer."""
+    """JSON in the one form both databases give back: a float that is a whole number beyond 1e16 is an integer,
+    and zero has no sign.
+    """
     match value:
-        case float() if abs(value) >= EXPONENT_FROM and value.is_integer():
-            return int(value)
+        case float():
+            is_long = abs(value) >= EXPONENT_FROM and value.is_integer()
+            return int(value) if is_long else value + 0.0
         case list():
             return [plain_json(item) for item in value]
         case dict():

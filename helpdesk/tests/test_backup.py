@@ -2,6 +2,8 @@
 
 import fcntl
 import gzip
+import hashlib
+import io
 import os
 import stat
 import subprocess
@@ -10,6 +12,7 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,8 +34,9 @@ from botbridge import outbox
 from botbridge.models import ChatSession, OutboundCall, Update
 from conftest import wrote
 from helpdesk.backup import BackupError, Restored, back_up, backup_facts, nightly_backup, restore
-from helpdesk.backup.archive import Manifest
+from helpdesk.backup.archive import FileLine, FilesEntry, Manifest, opened, written
 from helpdesk.backup.snapshot import one_moment
+from helpdesk.backup.tables import all_models, tables
 from helpdesk.tests.servers import database_url
 from tickets import operations
 from tickets.models import (
@@ -51,6 +55,7 @@ from tickets.models import (
     Notice,
     Reason,
     Sender,
+    Status,
     Ticket,
     Trouble,
     User,
@@ -63,6 +68,48 @@ Answer = Callable[..., Message]
 BOT = 7_000_000_001
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 AWKWARD = 'Ёлка 🎄 \u2028 «кавычки» \\ "\n\tконец'
+
+
+KEPT = {
+    "admin.LogEntry",
+    "auth.Group",
+    "auth.Group_permissions",
+    "auth.Permission",
+    "botbridge.BotStatus",
+    "botbridge.ChatSession",
+    "botbridge.OutboundCall",
+    "botbridge.TelegramFile",
+    "botbridge.TelegramMessage",
+    "botbridge.Update",
+    "contenttypes.ContentType",
+    "tickets.ApiAnswer",
+    "tickets.Attachment",
+    "tickets.Customer",
+    "tickets.Delivery",
+    "tickets.Draft",
+    "tickets.Event",
+    "tickets.Message",
+    "tickets.MessageRevision",
+    "tickets.Tag",
+    "tickets.Team",
+    "tickets.Team_members",
+    "tickets.Ticket",
+    "tickets.TicketReader",
+    "tickets.Ticket_tags",
+    "tickets.Topic",
+    "tickets.User",
+    "tickets.User_groups",
+    "tickets.User_user_permissions",
+}
+LEFT_OUT = {
+    "axes.AccessAttempt",
+    "axes.AccessAttemptExpiration",
+    "axes.AccessFailureLog",
+    "axes.AccessLog",
+    "sessions.Session",
+    "tickets.ApiSession",
+    "tickets.Change",
+}
 
 
 @pytest.fixture
@@ -82,7 +129,7 @@ def furnished(ticket: Ticket, aigerim: User, answer: Answer) -> Ticket:
         sender=Sender.CLIENT,
         content_type=ContentType.PHOTO,
         text=AWKWARD,
-        entities=[{"b": [1.5, -0.25, 1e22, None, True], "a": {"ключ": AWKWARD}}],
+        entities=[{"b": [1.5, -0.25, -0.0, 1e22, 1e-9, 0.1 + 0.2, None, True], "a": {"ключ": AWKWARD}}],
         quote=reply,
         client_id=uuid.uuid4(),
         sent_at=moment,
@@ -137,6 +184,12 @@ def test_numbers_once_given_are_not_given_again(free_ticket: Ticket, archive: Pa
     restore(archive, replace=True)
 
     assert wrote(free_ticket.customer, "Следующее").ticket.pk == following
+
+
+def test_each_table_is_decided_about() -> None:
+    """A new one goes into one of the lists when somebody has thought about what its rows do after a restore."""
+    assert {table.label for table in tables()} == KEPT
+    assert {model._meta.label for model in all_models()} - KEPT == LEFT_OUT
 
 
 def test_sign_ins_do_not_come_back(ticket: Ticket, aigerim: User, archive: Path) -> None:
@@ -228,6 +281,25 @@ def test_a_row_changed_inside_the_archive_is_noticed(furnished: Ticket, archive:
 
     with pytest.raises(BackupError, match=r"the rows of tickets\.Customer are not what their checksum says"):
         restore(archive, replace=True)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside"])
+def test_a_file_whose_name_leads_elsewhere_is_refused(db: None, archive: Path, tmp_path: Path, name: str) -> None:
+    made = back_up(archive)
+    forged = tmp_path / "forged.tar.gz"
+    with written(forged, "") as writer:
+        with opened(archive, None) as parts:
+            for part in parts:
+                if part.kind == "tables":
+                    writer.add_bytes(f"tables/{part.name}", part.content())
+        line = FileLine(name, 3, writer.add_file(name, 3, io.BytesIO(b"bad"))).to_line()
+        writer.add_bytes("index/000001.jsonl", line)
+        files = FilesEntry(1, 3, 0, hashlib.sha256(line).hexdigest())
+        writer.add_bytes("manifest.json", replace(made.manifest, files=files).to_json())
+
+    with pytest.raises(BackupError, match="leads out of the place for files"):
+        restore(forged, replace=True)
+    assert not list(Path(settings.MEDIA_ROOT).parent.rglob("outside"))
 
 
 def test_only_the_private_key_opens_an_encrypted_backup(furnished: Ticket, archive: Path, tmp_path: Path) -> None:
@@ -376,6 +448,21 @@ def test_a_person_decides_about_a_restored_reply(ticket: Ticket, aigerim: User, 
     assert Delivery.objects.get(pk=reply.pk).decision == Decision.ARRIVED
 
 
+def test_what_waits_with_a_doubted_reply_is_taken_back_as_ever(
+    ticket: Ticket, aigerim: User, answer: Answer, archive: Path
+) -> None:
+    answer(ticket, aigerim)
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    notice = Delivery.objects.get(message__notice=Notice.SOLVED)
+
+    restored_from(archive)
+
+    ticket.refresh_from_db()
+    notice.refresh_from_db()
+    assert ticket.status == Status.OPEN, "an answer that may not have come is no solution"
+    assert notice.state == DeliveryState.CANCELLED
+
+
 def test_what_was_settled_stays_settled(ticket: Ticket, aigerim: User, answer: Answer, archive: Path) -> None:
     reply = answer(ticket, aigerim)
     operations.settle(delivery_id=reply.pk, state=DeliveryState.SENT, parts_sent=1)
@@ -453,6 +540,17 @@ def test_what_a_killed_process_left_does_not_stop_the_next(nights: Path) -> None
     (nights / ".helpdesk-nightly-20261105.tar.gz.partial").write_bytes(b"half")
     assert nightly_backup(now=night(4)) is not None
     assert not list(nights.glob(".*partial"))
+
+
+def test_what_is_being_made_by_hand_is_let_be(nights: Path) -> None:
+    nights.mkdir()
+    growing, abandoned = nights / ".helpdesk-1.tar.gz.partial", nights / ".helpdesk-2.tar.gz.partial"
+    growing.touch()
+    abandoned.touch()
+    os.utime(abandoned, (0, 0))
+    nightly_backup(now=night(4))
+    assert growing.exists()
+    assert not abandoned.exists()
 
 
 def test_two_processes_make_one(nights: Path) -> None:

@@ -32,8 +32,9 @@ from tickets.models import (
 from tickets.operations.conversation import show_last
 from tickets.text import storable
 
-#: Whom replies and notes are by whose writer the earlier system did not name. Signs in nowhere.
-EARLIER_SYSTEM = "earlier-system"
+#: Whom replies and notes are by whose writer the earlier system did not name. Signs in nowhere; nobody else can have
+#: this login, since forms refuse a space.
+EARLIER_SYSTEM = "earlier system"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +169,7 @@ class _Portion:
                 first[past.telegram_user_id] = past
         rows = Customer.objects.filter(telegram_user_id__in=first)
         known = set(rows.values_list("telegram_user_id", flat=True))
-        Customer.objects.bulk_create(
+        made = (
             Customer(
                 telegram_user_id=telegram_id,
                 name=storable(past.customer_name)[:200].strip(),
@@ -178,6 +179,8 @@ class _Portion:
             for telegram_id, past in first.items()
             if telegram_id not in known
         )
+        # The bot may meet one of them in this very moment.
+        Customer.objects.bulk_create(made, ignore_conflicts=True)
         return {customer.telegram_user_id: customer for customer in rows.all() if customer.telegram_user_id}
 
     def _write_messages(self) -> dict[int, list[Message]]:

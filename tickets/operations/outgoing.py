@@ -36,6 +36,7 @@ RELEASED_WITHIN = timedelta(hours=24)
 AUTOMATIC_LIVES = timedelta(hours=1)
 
 FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
+UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
 IN_TROUBLE = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
 
 
@@ -304,17 +305,17 @@ def doubt_undelivered() -> int:
     """After a restore: what the backup holds as to be sent may have left since it was made, so nobody sends it by
     itself. A person decides about replies, also about held ones, which may have been released. Returns how many.
     """
-    undelivered = [DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD]
-    doubted = list(Delivery.objects.filter(state__in=undelivered).order_by("pk").values_list("pk", flat=True))
-    for delivery_id in doubted:
-        _doubt(delivery_id)
-    return len(doubted)
+    undelivered = Delivery.objects.filter(state__in=UNDELIVERED).order_by("pk")
+    return sum(_doubt(delivery_id) for delivery_id in list(undelivered.values_list("pk", flat=True)))
 
 
 @transaction.atomic
-def _doubt(delivery_id: int) -> None:
+def _doubt(delivery_id: int) -> bool:
     ticket, delivery = _lock(delivery_id)
+    if delivery.state not in UNDELIVERED:
+        return False  # taken back with a reply of its ticket, as the notice that it is solved
     _settle(ticket, delivery, DeliveryState.UNKNOWN, Reason.RESTORED)
+    return True
 
 
 def expire_automatic(*, now: datetime | None = None) -> int:

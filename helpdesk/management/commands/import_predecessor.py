@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 from django.utils import timezone
 
 from helpdesk.predecessor import Outcome, Run, Source, SourceError
@@ -38,6 +39,8 @@ class Command(BaseCommand):
                 outcome = Run(source, told, apply=apply, zone=zone, say=self.stdout.write).go()
         except SourceError as error:
             raise CommandError(str(error)) from error
+        except Error as error:
+            raise CommandError(f"The portions before are kept; run it again. The database said: {error}") from error
         except FileExistsError as error:
             raise CommandError(f"{path} exists already.") from error
         self._tell(outcome, told, apply=apply)
