@@ -26,9 +26,9 @@ COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
 # Only var is the processes' to write to.
-RUN install --directory --owner=helpdesk --group=helpdesk var var/media
+RUN install --directory --owner=helpdesk --group=helpdesk var var/media var/backups
 USER 10001:10001
-VOLUME /app/var/media
+VOLUME /app/var/media /app/var/backups
 EXPOSE 8000
 # For the web role; bot and jobs answer no HTTP: give them "python manage.py healthcheck" instead.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \

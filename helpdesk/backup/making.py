@@ -47,7 +47,7 @@ def back_up(path: Path, *, recipient: str = "", say: Say = silent) -> Made:
     except Error as error:
         raise BackupError(f"The database cannot be read: {error}") from error
     except OSError as error:
-        raise BackupError(f"The backup cannot be written to {path.parent}: {error.strerror or error}.") from error
+        raise BackupError(f"The backup cannot be written to {path.parent}: {error}") from error
     return Made(path, manifest)
 
 

@@ -43,7 +43,7 @@ def nightly_backup(*, now: datetime | None = None, say: Say = silent) -> Path | 
             _prune(folder)
             return made
     except OSError as error:
-        raise BackupError(f"The backup cannot be written to {folder}: {error.strerror or error}.") from error
+        raise BackupError(f"The backup cannot be written to {folder}: {error}") from error
 
 
 def _make(folder: Path, day: str, say: Say) -> Path:

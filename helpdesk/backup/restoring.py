@@ -140,6 +140,7 @@ class _Restore:
     def run(self, path: Path, identity: Path | None) -> Restored:
         reading = Reading(self._insert, store_file, self._say)
         manifest = reading.run(path, identity)
+        os.sync()  # the files are on disk before rows that name them are
         crash.at(crash.AFTER_RESTORING)
         for entry in manifest.tables:
             if entry.next_id is not None:
@@ -196,20 +197,17 @@ class _Whole(File):  # type: ignore[type-arg]  # Django's class takes no argumen
 
 
 def store_file(part: Part) -> str:
-    """Put one file into its place and give its SHA-256. One that is there already with other bytes gives way.
+    """Put one file into its place and give the SHA-256 it reads with there. What had its name gives way.
 
     :raises DamagedError: its name leads out of the place for files.
     """
     folder = Path(settings.MEDIA_ROOT) / "incoming"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as target:
         try:
             for chunk in part.chunks():
-                digest.update(chunk)
                 target.write(chunk)
             target.flush()
-            os.fsync(target.fileno())
             default_storage.delete(part.name)
             with Path(target.name).open("rb") as whole:
                 default_storage.save(part.name, _Whole(whole, name=target.name))
@@ -218,7 +216,8 @@ def store_file(part: Part) -> str:
         finally:
             with suppress(FileNotFoundError):
                 Path(target.name).unlink()
-    return digest.hexdigest()
+    with default_storage.open(part.name) as stored:
+        return hashlib.file_digest(stored, "sha256").hexdigest()
 
 
 def _lose(name: str) -> int:

@@ -2,7 +2,9 @@
 
 import json
 import stat
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,7 +147,8 @@ def test_a_conversation_comes_as_it_was(earlier: Earlier, run: Import, aigerim: 
         ("client", "Жду\n с утра ", DAY + timedelta(minutes=3)),
         ("manager", "Уже в пути", DAY + timedelta(minutes=5)),
     ]
-    assert ticket.opened_by == ticket.messages.first()
+    assert not ticket.messages.exclude(created_at=F("sent_at")).exists(), "programs list messages by it"
+    assert ticket.opened_by == ticket.messages.order_by("pk").first()
     assert (ticket.last_text, ticket.last_message_at) == ("Уже в пути", DAY + timedelta(minutes=5))
     assert (ticket.waiting_since, ticket.first_answered_at) == (None, DAY + timedelta(minutes=5))
     assert (ticket.created_at, ticket.updated_at) == (DAY, DAY)
@@ -251,6 +254,31 @@ def test_a_cut_run_goes_on_where_it_was(earlier: Earlier, run: Import, monkeypat
     earlier.execute("DROP VIEW tickets; ALTER TABLE whole RENAME TO tickets")
     assert run() == []
     assert sorted(Message.objects.values_list("text", flat=True)) == [f"Вопрос {place}" for place in range(5)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_write_everything_once(earlier: Earlier, run: Import, tmp_path: Path) -> None:
+    for place in range(60):
+        earlier.message(earlier.ticket(telegram_user_id=5001 + place % 7), "client", f"Вопрос {place}")
+    start = threading.Barrier(2)
+
+    def go(number: int) -> str:
+        start.wait()
+        try:
+            call_command("import_predecessor", dsn=earlier.dsn, apply=True, report=tmp_path / f"{number}.jsonl")
+        except CommandError as error:
+            return str(error)
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        refused = [text for text in pool.map(go, range(2)) if text]
+
+    assert all("run it again" in text for text in refused)
+    assert run() == []
+    assert (Ticket.objects.count(), Message.objects.count(), Customer.objects.count()) == (60, 60, 7)
+    assert Event.objects.count() == 60
 
 
 @pytest.mark.parametrize(
