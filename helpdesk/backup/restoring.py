@@ -197,27 +197,38 @@ class _Whole(File):  # type: ignore[type-arg]  # Django's class takes no argumen
 
 
 def store_file(part: Part) -> str:
-    """Put one file into its place and give the SHA-256 it reads with there. What had its name gives way.
+    """Put one file into its place and give the SHA-256 it reads with there. An equal one stays, another gives way.
 
     :raises DamagedError: its name leads out of the place for files.
     """
     folder = Path(settings.MEDIA_ROOT) / "incoming"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    digest = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as target:
         try:
             for chunk in part.chunks():
+                digest.update(chunk)
                 target.write(chunk)
             target.flush()
-            default_storage.delete(part.name)
-            with Path(target.name).open("rb") as whole:
-                default_storage.save(part.name, _Whole(whole, name=target.name))
+            if _sha256_stored(part.name) != digest.hexdigest():
+                default_storage.delete(part.name)
+                with Path(target.name).open("rb") as whole:
+                    default_storage.save(part.name, _Whole(whole, name=target.name))
+            return _sha256_stored(part.name)
         except (SuspiciousFileOperation, ValueError) as error:
             raise DamagedError(f"the name {part.name!r} leads out of the place for files") from error
         finally:
             with suppress(FileNotFoundError):
                 Path(target.name).unlink()
-    with default_storage.open(part.name) as stored:
-        return hashlib.file_digest(stored, "sha256").hexdigest()
+
+
+def _sha256_stored(name: str) -> str:
+    """Of a file in storage; an empty string where there is none."""
+    try:
+        with default_storage.open(name) as stored:
+            return hashlib.file_digest(stored, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _lose(name: str) -> int:

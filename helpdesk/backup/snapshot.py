@@ -53,27 +53,33 @@ def next_id(table: Table) -> int | None:
     """The id the next row will get; None where the rows bring their own. Numbers once given are not given again."""
     if not table.numbers_itself:
         return None
-    name, key = table.model._meta.db_table, table.model._meta.pk.column
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [connection.ops.quote_name(name), key])
-            (sequence,) = cursor.fetchone()
-            cursor.execute(f"SELECT last_value + is_called::int FROM {sequence}")  # noqa: S608
+            cursor.execute(f"SELECT last_value + is_called::int FROM {_sequence(table)}")  # noqa: S608
         else:
-            cursor.execute("SELECT seq + 1 FROM sqlite_sequence WHERE name = %s", [name])
+            cursor.execute("SELECT seq + 1 FROM sqlite_sequence WHERE name = %s", [table.model._meta.db_table])
         found = cursor.fetchone()
     return int(found[0]) if found else 1
 
 
 def set_next_id(table: Table, wanted: int) -> None:
-    """Go on counting at `wanted`, or after the greatest id there is."""
+    """Go on counting at `wanted`, or after the greatest id there is. Like all else, undone with its transaction."""
     name, key = table.model._meta.db_table, str(table.model._meta.pk.column)
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT coalesce(max({quote(key)}), 0) + 1 FROM {quote(name)}")  # noqa: S608
         following = max(wanted, int(cursor.fetchone()[0]))
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s, false)", [quote(name), key, following])
+            # setval() would stay when the rest is rolled back.
+            cursor.execute(f"ALTER SEQUENCE {_sequence(table)} RESTART WITH {following}")
         else:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [name])
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [name, following - 1])
+
+
+def _sequence(table: Table) -> str:
+    """The quoted name of the sequence that numbers a table's rows, on PostgreSQL."""
+    name, key = connection.ops.quote_name(table.model._meta.db_table), table.model._meta.pk.column
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [name, key])
+        return str(cursor.fetchone()[0])

@@ -100,7 +100,8 @@ class Table:
         into = f"{quote(self.model._meta.db_table)} ({', '.join(map(quote, self.columns))})"
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                # Django turns the driver's errors into its own for execute alone.
+                with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
                     for row in prepared:
                         copy.write_row(row)
             else:

@@ -286,9 +286,9 @@ class Bubble:
         delivery = self.delivery
         if delivery is None or not delivery.needs_decision:
             return ""
-        if delivery.reason and (delivery.state == DeliveryState.FAILED or delivery.reason == Reason.RESTORED):
+        if delivery.state == DeliveryState.FAILED and delivery.reason:
             return str(Reason(delivery.reason).label)
-        return str(DeliveryState(delivery.state).label)
+        return _state_in_words(delivery)
 
     @property
     def mark(self) -> Mark | None:
@@ -333,7 +333,7 @@ class Bubble:
 
 def mark_of(delivery: Delivery) -> Mark | None:
     """One tick, and only with Telegram's word for it; a clock while the message waits."""
-    label = str(DeliveryState(delivery.state).label)
+    label = _state_in_words(delivery)
     match delivery.state:
         case DeliveryState.SENT:
             return Mark("i-tick", label)
@@ -344,6 +344,13 @@ def mark_of(delivery: Delivery) -> Mark | None:
         case DeliveryState.UNKNOWN if delivery.decision:
             return None  # a person's decision is said in words: a tick is Telegram's alone
     return Mark("i-alert", label, pending=True)
+
+
+def _state_in_words(delivery: Delivery) -> str:
+    """Of one that came from a backup nobody can say that Telegram was silent."""
+    if delivery.state == DeliveryState.UNKNOWN and delivery.reason == Reason.RESTORED:
+        return str(Reason.RESTORED.label)
+    return str(DeliveryState(delivery.state).label)
 
 
 # What the messages of one album share: sender, Telegram's id of the group, or the message's own outside albums.
