@@ -16,6 +16,8 @@ from django.utils import timezone
 from helpdesk.backup.errors import BackupError
 from helpdesk.backup.making import back_up, require_space
 from helpdesk.progress import Say, silent
+from tickets import operations
+from tickets.models import Job
 
 PATTERN = "helpdesk-*.tar.gz*"
 NIGHTLY = "helpdesk-nightly-*.tar.gz*"
@@ -44,6 +46,17 @@ def nightly_backup(*, now: datetime | None = None, say: Say = silent) -> Path | 
             return made
     except OSError as error:
         raise BackupError(f"The backup cannot be written to {folder}: {error}") from error
+
+
+def make_nightly_backup(job: Job) -> int:
+    """The job of it, looked at again and again: one backup, or none where today's is there.
+
+    :raises JobFailed: it cannot be made.
+    """
+    try:
+        return 1 if nightly_backup() else 0
+    except BackupError as error:
+        raise operations.JobFailed(str(error)) from error
 
 
 def _make(folder: Path, day: str, say: Say) -> Path:

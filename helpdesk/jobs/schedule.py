@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from botbridge.downloads import remove_leftovers
+from helpdesk.backup.nightly import make_nightly_backup
 from helpdesk.jobs.lines import Line
 from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
 from tickets import operations
@@ -61,8 +62,18 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
+    clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),
     clock(operations.prune_jobs, _("Убрать сделанные задания"), seconds=3600),
+    Work(
+        "nightly_backup",
+        _("Резервная копия этих суток"),
+        make_nightly_backup,
+        every=timedelta(minutes=10),
+        # Longer than it takes: it reads one moment of the database, so that it can write no progress meanwhile.
+        lease=timedelta(hours=3),
+        line=Line.LONG,
+    ),
     Work(
         operations.TELL_WEBHOOK,
         _("Сообщить вебхуку"),

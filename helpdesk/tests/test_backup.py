@@ -90,6 +90,7 @@ KEPT = {
     "tickets.Event",
     "tickets.Message",
     "tickets.MessageRevision",
+    "tickets.ServiceAccount",
     "tickets.Tag",
     "tickets.Team",
     "tickets.Team_members",
@@ -100,6 +101,8 @@ KEPT = {
     "tickets.User",
     "tickets.User_groups",
     "tickets.User_user_permissions",
+    "tickets.Webhook",
+    "tickets.WebhookCall",
 }
 LEFT_OUT = {
     "axes.AccessAttempt",
@@ -109,6 +112,7 @@ LEFT_OUT = {
     "sessions.Session",
     "tickets.ApiSession",
     "tickets.Change",
+    "tickets.Job",
 }
 
 

@@ -79,7 +79,7 @@ def test_it_hears_what_happens_from_now_on_once_and_signed(
     assert ids(receiver) == happened
     headers, body = receiver.told[0]
     stamp = int(headers["webhook-timestamp"])
-    assert headers["webhook-id"] == f"event-{happened[0]}"
+    assert headers["webhook-id"].startswith(f"event-{happened[0]}-")
     assert headers["webhook-signature"] == signature(
         secret=webhook.secret, message_id=headers["webhook-id"], timestamp=stamp, body=body
     )
@@ -210,6 +210,19 @@ def test_one_that_is_turned_off_hears_nothing_until_it_is_on(
     assert receiver.told == []
 
     operations.turn_webhook_on(actor=saule, webhook=webhook)
+    tell()
+
+    assert ids(receiver) == happened
+
+
+def test_one_whose_job_was_lost_is_told_all_the_same(
+    webhook: Webhook, receiver: Receiver, ticket: Ticket, aigerim: User
+) -> None:
+    Job.objects.all().delete()
+    happened = happen(ticket, aigerim)
+
+    assert operations.start_webhooks() == 1
+    assert operations.start_webhooks() == 0
     tell()
 
     assert ids(receiver) == happened

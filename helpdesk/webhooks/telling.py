@@ -78,13 +78,16 @@ def _untold(webhook_id: int) -> Iterator[Event]:
 def _call(webhook: Webhook, event: Event, *, is_repeat: bool) -> "Outcome":
     """Send one event, outside any transaction, and write down what came of it.
 
-    The id is the event's, each time the same: by it a receiver knows what it has had.
+    The id is the event's, each time the same: by it a receiver knows what it has had. With the moment in it, since
+    after a restore numbers are given out a second time.
     """
     # With aiohttp, which web processes, readers of the schedule too, do without.
     from helpdesk.webhooks.sending import headers_for, post
 
     body = json.dumps(payload(event), ensure_ascii=False).encode()
-    headers = headers_for(secret=webhook.secret, message_id=f"event-{event.pk}", body=body)
+    headers = headers_for(
+        secret=webhook.secret, message_id=f"event-{event.pk}-{int(event.created_at.timestamp())}", body=body
+    )
     outcome = asyncio.run(post(webhook.address, headers=headers, body=body))
     operations.record_webhook_call(
         webhook=webhook,

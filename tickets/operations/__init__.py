@@ -107,6 +107,7 @@ from tickets.operations.webhooks import (
     record_webhook_call,
     renew_webhook_secret,
     repeat_webhook_call,
+    start_webhooks,
     turn_webhook_off,
     turn_webhook_on,
 )
@@ -227,6 +228,7 @@ __all__ = [
     "start_fetching",
     "start_jobs_missing",
     "start_sending",
+    "start_webhooks",
     "take",
     "take_next",
     "turn_webhook_off",

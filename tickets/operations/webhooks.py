@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets.models import Event, User, Webhook, WebhookCall, WebhookOff
+from tickets.models import Event, Job, User, Webhook, WebhookCall, WebhookOff
 from tickets.models.webhooks import new_seed
 from tickets.operations.errors import Invalid, WrongState
 from tickets.operations.jobs import add_job
@@ -145,6 +145,15 @@ def _go_on(row: Webhook, call: WebhookCall) -> None:
         row.off = WebhookOff.UNWANTED
     elif row.failing_since is not None and call.made_at - row.failing_since >= GIVEN_UP_AFTER:
         row.off = WebhookOff.FAILING
+
+
+def start_webhooks() -> int:
+    """Have those told whose job is missing, as after a restore: jobs are not in a backup."""
+    started = Job.objects.filter(kind=TELL_WEBHOOK, due_at__isnull=False).values_list("key", flat=True)
+    asleep = Webhook.objects.filter(off="").exclude(pk__in=[int(key) for key in started])
+    for webhook_id in asleep.values_list("pk", flat=True):
+        add_job(kind=TELL_WEBHOOK, key=str(webhook_id))
+    return len(asleep)
 
 
 def pass_over_for_webhook(*, webhook: Webhook, event_id: int) -> None:
