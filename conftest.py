@@ -53,7 +53,10 @@ from tickets import operations  # noqa: E402
 from tickets.models import MANAGERS, SUPERVISORS, Customer, Message, Team, Ticket, User  # noqa: E402
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: A name that is this machine's to the tests' browser alone.
+OTHER_HOST = "desk.example"
 CHROMIUM_ARGUMENTS = [
+    f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

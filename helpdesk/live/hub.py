@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: Events one stream may lag behind before it is ended; its page then asks for everything again.
 BACKLOG = 100
-#: Streams of one person in one process. A browser needs one; the rest is other browsers and streams not yet found dead.
-STREAMS_EACH = 16
+#: Streams of one person in one process: what bounds its open sockets. A browser needs one for all its tabs; the rest is
+#: other browsers and streams not yet found dead. One more takes the place of the oldest.
+STREAMS_EACH = 10
 #: Seconds between proofs that a stream lives, so that proxies do not cut it and pages notice when it died.
 HEARTBEAT = 15
 #: Seconds between looks whether the people of open streams may still listen.
@@ -34,6 +35,8 @@ RETRY_FIRST, RETRY_MOST = 0.2, 5.0
 PAUSE = b"event: pause\ndata:\n\n"
 #: "This stream ends": come back, and be ready to hear that you may not.
 BYE = b"event: bye\ndata:\n\n"
+#: "This stream ends, for its person opened others": come back only when somebody looks at the page.
+CROWDED = b"event: crowded\ndata:\n\n"
 PROOF = b":\n\n"
 
 
@@ -53,12 +56,17 @@ class Subscription:
         else:
             self._queue.put_nowait(event)
 
-    def end(self) -> None:
-        """Say bye next, whatever was still waiting."""
+    def end(self, word: bytes = BYE) -> None:
+        """Say `word` next, whatever was still waiting, and nothing more."""
+        if self._ended:
+            return
         while not self._queue.empty():
             self._queue.get_nowait()
-        self._queue.put_nowait(BYE)
+        self._queue.put_nowait(word)
         self._ended = True
+
+    def is_open_for(self, user_id: int) -> bool:
+        return not self._ended and self.viewer.user_id == user_id
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """What to write, until the stream ends."""
@@ -77,7 +85,7 @@ class Hub:
 
     def __init__(self, source: upstream.Source = upstream.changes) -> None:
         self._source = source
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: dict[Subscription, None] = {}  # in the order they were opened
         self._listening = False
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -90,8 +98,10 @@ class Hub:
     async def subscribe(self, session_key: str) -> Subscription:
         """Open a stream for the person of this session.
 
-        :raises Refusal: 401 and 403 as `identify` says, 429 for too many streams, 503 while the process ends or the
-            database does not answer.
+        Beyond `STREAMS_EACH` the oldest gives up its place: a refusal would leave the page somebody has just opened
+        without news, and keep those of pages nobody looks at, or whose browser has vanished without a word.
+
+        :raises Refusal: 401 and 403 as `identify` says, 503 while the process ends or the database does not answer.
         """
         if self._closing:
             raise Refusal(503)
@@ -106,17 +116,18 @@ class Hub:
             raise Refusal(503)
         if self._closing:
             raise Refusal(503)
-        if sum(s.viewer.user_id == viewer.user_id for s in self._subscriptions) >= STREAMS_EACH:
-            raise Refusal(429)
+        own = [subscription for subscription in self._subscriptions if subscription.is_open_for(viewer.user_id)]
+        if len(own) >= STREAMS_EACH:
+            own[0].end(CROWDED)
         subscription = Subscription(viewer)
-        self._subscriptions.add(subscription)
+        self._subscriptions[subscription] = None
         STREAMS.set(len(self._subscriptions))
         if self._listening:
             subscription.put(hello(subscription.viewer))
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        self._subscriptions.discard(subscription)
+        self._subscriptions.pop(subscription, None)
         STREAMS.set(len(self._subscriptions))
 
     def publish(self, change: Change) -> None:

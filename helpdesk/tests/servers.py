@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
+from prometheus_client.parser import text_string_to_metric_families
 
 from helpdesk.management.commands.serve import GUNICORN
 
@@ -22,6 +23,7 @@ from helpdesk.management.commands.serve import GUNICORN
 FIRST_PORT = 25000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + 100))
 STARTS_WITHIN = 60
+MONITORS_TOKEN = "a-monitors-token"  # made up for tests
 
 
 def free_port() -> int:
@@ -83,6 +85,20 @@ def wait_until_served(url: str, server: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(url)
+
+
+def streams_counted(port: int) -> float | None:
+    """What a monitor with `MONITORS_TOKEN` reads there; None while no worker answers."""
+    headers = {"Authorization": f"Bearer {MONITORS_TOKEN}"}
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers), timeout=5
+        ) as answer:
+            figures = text_string_to_metric_families(answer.read().decode())
+    except OSError:
+        return None
+    (streams,) = (sample.value for family in figures for sample in family.samples if sample.name == "helpdesk_streams")
+    return float(streams)
 
 
 class Gate:

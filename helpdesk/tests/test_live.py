@@ -280,16 +280,33 @@ class TestWhoMayListen:
 
         run(scenario())
 
-    def test_a_person_may_not_open_streams_without_end(self, aigerim: User) -> None:
+    def test_one_stream_too_many_takes_the_place_of_the_persons_oldest(self, aigerim: User, saule: User) -> None:
+        cookie, other = sign_in(aigerim), sign_in(saule)
+
+        async def scenario() -> None:
+            async with serving() as app:
+                bystander = await listening(app, other)
+                oldest, *rest = [await listening(app, cookie) for _ in range(hub_module.STREAMS_EACH)]
+                newest = await listening(app, cookie)
+                assert await oldest.event() == ("crowded", None)
+                assert await oldest.ended()
+                assert all([await page.hears_nothing() for page in (rest[0], newest, bystander)])
+                rest[0].leave()
+                assert await rest[0].ended()
+                await listening(app, cookie)
+                assert await rest[1].hears_nothing(), "there was room again"
+
+        run(scenario())
+
+    def test_streams_opened_at_once_keep_to_the_number_too(self, aigerim: User) -> None:
         cookie = sign_in(aigerim)
 
         async def scenario() -> None:
             async with serving() as app:
-                pages = [await listening(app, cookie) for _ in range(hub_module.STREAMS_EACH)]
-                assert await Page(app, cookie).answer() == 429
-                pages[0].leave()
-                assert await pages[0].ended()
-                assert await Page(app, cookie).answer() == 200
+                pages = [Page(app, cookie) for _ in range(3 * hub_module.STREAMS_EACH)]
+                assert {await page.answer() for page in pages} == {200}
+                _ended, open_ones = await asyncio.wait([page.task for page in pages], timeout=A_WHILE)
+                assert len(open_ones) == hub_module.STREAMS_EACH
 
         run(scenario())
 

@@ -15,16 +15,14 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from django.test import Client
-from prometheus_client.parser import text_string_to_metric_families
 
-from helpdesk.tests.servers import STARTS_WITHIN, Gate, database_url, web_server
+from helpdesk.tests.servers import MONITORS_TOKEN, STARTS_WITHIN, Gate, database_url, streams_counted, web_server
 from tickets.models import MANAGERS, Change, Team, Ticket, User
 from tickets.operations import acts
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PEOPLE, STREAMS = 50, 300
-TOKEN = "a-monitors-token"  # made up for these tests
 
 
 class Stream:
@@ -122,18 +120,6 @@ def kill_workers(server: subprocess.Popen[bytes]) -> None:
         os.kill(int(worker), signal.SIGKILL)
 
 
-def streams_counted(port: int) -> float | None:
-    """What the monitor reads; None while no worker answers."""
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    try:
-        with urllib.request.urlopen(asked, timeout=5) as answer:
-            figures = text_string_to_metric_families(answer.read().decode())
-    except OSError:
-        return None
-    (streams,) = (sample.value for family in figures for sample in family.samples if sample.name == "helpdesk_streams")
-    return float(streams)
-
-
 def test_the_streams_of_killed_workers_are_not_counted_any_more(ticket: Ticket, cookies: list[str]) -> None:
     async def scenario(server: subprocess.Popen[bytes], port: int) -> None:
         streams = [await Stream.open(port, cookie) for cookie in cookies[:10]]
@@ -143,7 +129,7 @@ def test_the_streams_of_killed_workers_are_not_counted_any_more(ticket: Ticket, 
             while streams_counted(port) != 0:  # noqa: ASYNC110 - nothing tells when the new workers are up
                 await asyncio.sleep(0.1)
 
-    with web_server(METRICS_TOKEN=TOKEN) as (server, port):
+    with web_server(METRICS_TOKEN=MONITORS_TOKEN) as (server, port):
         asyncio.run(scenario(server, port))
 
 

@@ -16,9 +16,10 @@ function showLive(state) {
     document.documentElement.dataset.live = state;
     dot.dataset.live = state;
     dot.setAttribute("aria-label", dot.dataset[state]);
-    byId("offline").hidden = state === "on";
+    byId("offline").hidden = state !== "off";
+    byId("crowded").hidden = state !== "crowded";
   };
-  if (state === "on") show();
+  if (state !== "off") show();
   else offTimer = setTimeout(show, SAY_OFF_AFTER);
 }
 
@@ -28,6 +29,7 @@ document.body.addEventListener("live:on", () => {
   catchUp();
 });
 document.body.addEventListener("live:off", () => showLive("off"));
+document.body.addEventListener("live:crowded", () => showLive("crowded"));
 
 document.body.addEventListener("live:change", ({ detail: change }) => {
   if (change.kind === "trouble") {

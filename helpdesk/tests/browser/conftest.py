@@ -14,13 +14,16 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from botbridge.models import BotStatus
 from botbridge.sandbox.thread import SandboxServer
-from helpdesk.tests.servers import STARTS_WITHIN, free_port, process, web_server
+from conftest import OTHER_HOST
+from helpdesk.tests.servers import MONITORS_TOKEN, STARTS_WITHIN, free_port, process, web_server
 from tickets.models import User
 
 DESKTOP = {"width": 1440, "height": 900}
 #: Generous: other work on the machine may be heavy. Tests that promise a time say so themselves.
 PATIENCE = 15_000
 expect.set_options(timeout=PATIENCE)
+#: What browsers say of a refused answer, and of a header that means something over TLS alone.
+AT_WORK = ("Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored")
 #: Chromium tells most of them by itself; this tells them all.
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => {
     console.error("CSP", event.violatedDirective, event.blockedURI);
@@ -34,12 +37,13 @@ class Desk:
     browser: Browser
     stack: ExitStack
     environment: dict[str, str] = field(default_factory=dict)
+    host: str = "localhost"
     port: int = field(default_factory=free_port)
     server: ExitStack = field(default_factory=ExitStack)
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         self.server.enter_context(web_server(self.port, workers=1, **self.environment))
@@ -76,8 +80,8 @@ class Desk:
 
 
 def note_complaint(message: ConsoleMessage, complaints: list[str]) -> None:
-    """Refused answers are the product at work; everything else a browser calls an error is one."""
-    if message.type == "error" and not message.text.startswith("Failed to load resource"):
+    """What is the product at work is none; everything else a browser calls an error is one."""
+    if message.type == "error" and not message.text.startswith(AT_WORK):
         complaints.append(message.text)
 
 
@@ -98,6 +102,14 @@ def serving(browser: Browser, **environment: str) -> Iterator[Desk]:
 def desk(transactional_db: None, browser: Browser) -> Iterator[Desk]:
     """The site alone: customers' messages come by the domain's own operations."""
     with serving(browser) as running:
+        yield running
+
+
+@pytest.fixture
+def plain_desk(transactional_db: None, browser: Browser) -> Iterator[Desk]:
+    """The site as another machine of an office reaches it without TLS: browsers then hide what they call powerful."""
+    with serving(browser, ALLOWED_HOSTS=OTHER_HOST, METRICS_TOKEN=MONITORS_TOKEN) as running:
+        running.host = OTHER_HOST
         yield running
 
 

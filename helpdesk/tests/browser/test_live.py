@@ -9,8 +9,10 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from conftest import wrote
+from helpdesk.live.hub import STREAMS_EACH
 from helpdesk.tests.browser.conftest import Desk
 from helpdesk.tests.browser.pictures import png
+from helpdesk.tests.servers import streams_counted
 from tickets import access, operations
 from tickets.models import Change, Customer, DeliveryState, Message, Team, Ticket, User
 from tickets.operations.acts import ring
@@ -59,6 +61,43 @@ def test_ten_tabs_stay_live_with_one_stream(desk: Desk, ticket: Ticket, aigerim:
     for page in pages:
         expect(page.locator("#log-list")).to_contain_text("Слышно всем")
     assert len(streams) == 1
+
+
+def test_ten_tabs_over_plain_http_leave_the_desk_answering(plain_desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    context = plain_desk.open(aigerim)
+    pages = tabs(context, path_of(ticket), 10)
+    assert not pages[0].evaluate("isSecureContext"), "the test would show nothing"
+    wrote(ticket.customer, "Слышно всем", ticket=ticket)
+    for page in pages:
+        expect(page.locator("#log-list")).to_contain_text("Слышно всем")
+    assert streams_counted(plain_desk.port) == 1
+    pages[0].close()
+    pages[-1].reload()
+    expect(pages[-1].locator("#live")).to_have_attribute("aria-label", "На связи, обновляется само")
+
+
+def test_signing_out_in_one_tab_ends_all_over_plain_http_too(plain_desk: Desk, ticket: Ticket, aigerim: User) -> None:
+    first, *others = tabs(plain_desk.open(aigerim), path_of(ticket), 3)
+    first.locator(".me").click()
+    first.get_by_role("button", name="Выйти").click()
+    for page in (first, *others):
+        expect(page).to_have_url(re.compile("/desk/login/"))
+
+
+def test_a_page_that_had_to_make_room_says_so_until_somebody_wants_it_back(
+    desk: Desk, ticket: Ticket, aigerim: User
+) -> None:
+    page = desk.page(aigerim, path_of(ticket))
+    others = [desk.page(aigerim, path_of(ticket)) for _ in range(STREAMS_EACH)]
+    expect(page.locator("#live")).to_have_attribute("aria-label", "Не обновляется: открыто слишком много страниц")
+    expect(page.locator("#offline")).to_be_hidden()
+    wrote(ticket.customer, "Пока не видно", ticket=ticket)
+    expect(others[0].locator("#log-list")).to_contain_text("Пока не видно")
+    expect(page.locator("#log-list")).not_to_contain_text("Пока не видно")
+    page.get_by_role("button", name="Обновлять здесь").click()
+    expect(page.locator("#live")).to_have_attribute("aria-label", "На связи, обновляется само")
+    expect(page.locator("#log-list")).to_contain_text("Пока не видно")
+    expect(others[0].locator("#crowded")).to_be_visible()
 
 
 def test_another_tab_takes_over_when_the_leader_closes(desk: Desk, ticket: Ticket, aigerim: User) -> None:
