@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 
-from botbridge import calls, conversation
+from botbridge import calls, conversation, pace
 from botbridge.doorbell import JOBS
 from botbridge.incoming import (
     MAX_DOWNLOAD_MB,
@@ -76,12 +76,33 @@ class Chat:
             session.save(update_fields=["customer"])
         if customer.stopped_bot_at is not None:
             operations.customer_returned(customer=customer)
-        return cls(session, customer, user.first_name)
+        chat = cls(session, customer, user.first_name)
+        if pace.is_flood(session):
+            chat.calm()
+        return chat
 
     # What the bot says.
 
-    def say(self, notice: Notice, text: str, *, ticket: Ticket | None = None, lane: Lane = Lane.ANSWER) -> Message:
-        return operations.say(customer=self.customer, notice=notice, text=text, ticket=ticket, lane=lane)
+    def say(self, notice: Notice, text: str, *, ticket: Ticket | None = None, lane: Lane = Lane.ANSWER) -> None:
+        """One sentence, unless this customer hears too many of them already or is muted."""
+        if self.may_answer():
+            operations.say(customer=self.customer, notice=notice, text=text, ticket=ticket, lane=lane)
+
+    def may_answer(self) -> bool:
+        """Whether what was written or pressed is answered; the last answer of a flood says that all is kept."""
+        if self.customer.is_muted:
+            return False
+        if pace.may_say(self.session):
+            return True
+        self.calm()
+        return False
+
+    def calm(self) -> None:
+        """Mark a flood for supervisors, and tell its author once that nothing is lost and nothing need be repeated."""
+        if operations.note_flood(customer=self.customer) and not self.customer.is_muted:
+            with self.speaking():
+                text = conversation.flood()
+            operations.say(customer=self.customer, notice=Notice.OTHER, text=text, lane=Lane.RECEIPT)
 
     def greet(self) -> None:
         with self.speaking():
@@ -225,6 +246,8 @@ class Chat:
                 self.say(Notice.RECEIPT, text, ticket=ticket, lane=Lane.RECEIPT)
             elif received.reopened:
                 self.say(Notice.REOPENED, conversation.reopened(ticket), ticket=ticket, lane=Lane.RECEIPT)
+            elif received.joined and not self.customer.is_muted and pace.may_tell_joined(self.session):
+                self.say(Notice.OTHER, conversation.joined(ticket), ticket=ticket, lane=Lane.RECEIPT)
 
     def _warn(self, message: types.Message, ticket: Ticket) -> None:
         """Tell the customer what the desk cannot show, while they can still put it another way."""

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pydantic import ValidationError
 
-from botbridge import crash, log_context
+from botbridge import crash, log_context, pace
 from botbridge.doorbell import Bell
 from botbridge.metrics import UPDATES
 from botbridge.models import MAX_REASON, ChatSession, Update
@@ -128,10 +128,11 @@ def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
         _park(update, "not an update this version understands")
     else:
         session_at_work.set(session)
+        pace.hear(session)
         async_to_sync(dispatcher.feed_update)(bot, event, session=session)
         update.state, update.handled_at = Update.State.HANDLED, timezone.now()
         update.save(update_fields=["state", "handled_at"])
-    rows.update(handle_after=None)
+    rows.update(handle_after=None, **{name: getattr(session, name) for name in pace.FIELDS})
     return update.state
 
 

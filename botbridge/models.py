@@ -62,6 +62,11 @@ class ChatSession(models.Model):
     )
     next_send_at = models.DateTimeField(_("следующая отправка не раньше"), default=timezone.now)
     handle_after = models.DateTimeField(_("обработка не раньше"), null=True, blank=True)
+    # How much was said here lately (`botbridge.pace`).
+    minute_since = models.DateTimeField(null=True, blank=True, editable=False)
+    heard = models.IntegerField(default=0, db_default=0, editable=False)
+    said = models.IntegerField(default=0, db_default=0, editable=False)
+    told_joined_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("чат")

@@ -195,6 +195,11 @@ def program_may(program: Program, scope: Scope) -> bool:
     return account is not None and Program(account, program.telegram_user_id).may(scope)
 
 
+def may_mute(user: User) -> bool:
+    """Whether this person may silence a customer, and let them be heard again."""
+    return is_supervisor(user)
+
+
 def audience(ticket: Ticket) -> set[str]:
     """Tokens of those who see an active ticket, for the live stream; `audiences_of` gives a person's own tokens.
 

@@ -1,9 +1,12 @@
 """Presses of inline buttons. One made while the bot was down is gone, so each has an equivalent in words."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from aiogram import F, Router
 from aiogram.enums import ChatType
 from aiogram.fsm.context import FSMContext
-from aiogram.types import CallbackQuery
+from aiogram.types import CallbackQuery, TelegramObject
 
 from botbridge.buttons import (
     ChangeTopicPress,
@@ -21,6 +24,7 @@ from botbridge.threads import in_transaction
 
 def router() -> Router:
     router = Router(name="presses")
+    router.callback_query.outer_middleware(unless_too_many)
     router.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
     router.callback_query.register(topic, TopicPress.filter())
     router.callback_query.register(change_topic, ChangeTopicPress.filter())
@@ -31,6 +35,16 @@ def router() -> Router:
     router.callback_query.register(not_solved, NotSolvedPress.filter())
     router.callback_query.register(unknown)
     return router
+
+
+async def unless_too_many(
+    handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]], event: TelegramObject, data: dict[str, Any]
+) -> Any:
+    """Drops presses of who presses without end, or is muted: their button stays where it is, to be pressed later."""
+    chat = data.get("chat")
+    if chat is None or await in_transaction(chat.may_answer):
+        return await handler(event, data)
+    return None
 
 
 async def topic(press: CallbackQuery, callback_data: TopicPress, chat: Chat, state: FSMContext) -> None:

@@ -296,6 +296,21 @@ def test_showing_a_phone_is_written_into_history(
     assert ticket.events.get(kind=Event.Kind.PHONE_SHOWN).actor == saule
 
 
+def test_who_floods_is_found_and_muted_and_heard_again(room: Client, timur: Customer, ticket: Ticket) -> None:
+    quiet = Customer.objects.create(telegram_user_id=700_002, name="Лена Пак")
+    operations.note_flood(customer=timur)
+    flooding = room.get(CUSTOMERS, {"flooded_at__isempty": "0"}).content.decode()
+    assert timur.name in flooding
+    assert quiet.name not in flooding
+    assert said(act(room, CUSTOMERS, "mute", timur, quiet)) == ["Заглушено 2"]
+    assert said(act(room, CUSTOMERS, "mute", timur)) == [f"{timur}: Клиент уже заглушён."]
+    timur.refresh_from_db()
+    assert timur.is_muted
+    assert said(act(room, CUSTOMERS, "unmute", timur)) == ["Снова слышно 1"]
+    timur.refresh_from_db()
+    assert not timur.is_muted
+
+
 def test_a_phone_cannot_be_found_by_searching(room: Client, with_phone: Customer) -> None:
     assert str(with_phone.telegram_user_id) not in room.get(CUSTOMERS, {"q": "4183"}).content.decode()
     assert "0 " in room.get(CUSTOMERS, {"q": "77070004183"}).content.decode()

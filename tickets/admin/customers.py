@@ -9,11 +9,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from tickets import access, operations
-from tickets.admin.base import ReadOnlyAdmin, actor, as_number
+from tickets.admin.base import ReadOnlyAdmin, act_on_each, actor, as_number
 from tickets.models import Customer
 
 MOST_FOUND = 200
@@ -38,8 +38,24 @@ def _matches(term: str) -> Q:
 class CustomerAdmin(ReadOnlyAdmin):
     """Those who write to the bot. Their phone is masked; showing it leaves a line in the history."""
 
-    list_display = ("display_name", "username", "telegram_user_id", "language", "masked_phone", "stopped_bot_at")
-    list_filter = ("language", ("stopped_bot_at", admin.EmptyFieldListFilter), "created_at")
+    list_display = (
+        "display_name",
+        "username",
+        "telegram_user_id",
+        "language",
+        "masked_phone",
+        "stopped_bot_at",
+        "flooded_at",
+        "muted_at",
+    )
+    list_filter = (
+        "language",
+        ("flooded_at", admin.EmptyFieldListFilter),
+        ("muted_at", admin.EmptyFieldListFilter),
+        ("stopped_bot_at", admin.EmptyFieldListFilter),
+        "created_at",
+    )
+    actions = ("mute", "unmute")
     # Names the box; what it finds is decided by get_search_results.
     search_fields = ("name",)
     search_help_text = gettext_lazy("Номер, имя или имя пользователя в Telegram")
@@ -53,6 +69,8 @@ class CustomerAdmin(ReadOnlyAdmin):
         "phone_verified_at",
         "memo",
         "stopped_bot_at",
+        "flooded_at",
+        "muted_at",
         "created_at",
         "tickets",
     )
@@ -92,6 +110,20 @@ class CustomerAdmin(ReadOnlyAdmin):
         with_phone = Customer.objects.filter(pk=as_number(object_id) or 0, tickets__isnull=False).exclude(phone="")
         can_show = with_phone.exists()
         return super().change_view(request, object_id, form_url, {"can_show_phone": can_show, **(extra_context or {})})
+
+    @admin.action(description=gettext_lazy("Заглушить: хранить сообщения, никого не зовя"), permissions=["view"])
+    def mute(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        def mute_one(customer: Customer) -> None:
+            operations.mute_customer(customer_id=customer.pk, actor=actor(request))
+
+        act_on_each(request, queryset, mute_one, lambda n: ngettext("Заглушено %d", "Заглушено %d", n) % n)
+
+    @admin.action(description=gettext_lazy("Снова слышать"), permissions=["view"])
+    def unmute(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
+        def unmute_one(customer: Customer) -> None:
+            operations.unmute_customer(customer_id=customer.pk, actor=actor(request))
+
+        act_on_each(request, queryset, unmute_one, lambda n: ngettext("Снова слышно %d", "Снова слышно %d", n) % n)
 
     @admin.display(description=gettext_lazy("имя"))
     def display_name(self, customer: Customer) -> str:

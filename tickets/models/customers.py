@@ -18,6 +18,8 @@ class Customer(models.Model):
     phone_verified_at = models.DateTimeField(_("телефон подтверждён"), null=True, blank=True)
     memo = models.CharField(_("памятка"), max_length=500, blank=True)
     stopped_bot_at = models.DateTimeField(_("остановил бота"), null=True, blank=True)
+    flooded_at = models.DateTimeField(_("писал слишком часто"), null=True, blank=True)
+    muted_at = models.DateTimeField(_("заглушён"), null=True, blank=True)
     erased_at = models.DateTimeField(_("данные удалены"), null=True, blank=True)
     created_at = models.DateTimeField(_("клиент с"), default=timezone.now, editable=False)
 
@@ -34,6 +36,9 @@ class Customer(models.Model):
         indexes = [
             # Admin: customers by name.
             models.Index(fields=["name", "id"], name="customer_by_name"),
+            # Admin: who wrote too often and who is muted, a few among all, newest first.
+            models.Index(fields=["-id"], condition=models.Q(flooded_at__isnull=False), name="customer_flooded"),
+            models.Index(fields=["-id"], condition=models.Q(muted_at__isnull=False), name="customer_muted"),
         ]
 
     def __str__(self) -> str:
@@ -43,6 +48,11 @@ class Customer(models.Model):
     def display_name(self) -> str:
         """The customer's name as Telegram gave it, or a neutral word where there is none."""
         return self.name or (f"@{self.username}" if self.username else str(_("Без имени")))
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether what this customer writes is kept without calling anybody to it."""
+        return self.muted_at is not None
 
     @property
     def masked_phone(self) -> str:

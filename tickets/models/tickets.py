@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import connection, models
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Case, Count, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -109,7 +109,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(waiting_since__isnull=True).order_by("-last_message_at", "-pk")
 
     def for_rows(self, user: User) -> Self:
-        """What a queue row shows: customer, topic, assignee, this reader's unread count and draft."""
+        """What a queue row shows: customer, topic, assignee, this reader's draft and unread count.
+
+        A muted customer calls nobody: nothing of theirs counts as unread.
+        """
         seen = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user).values("seen_message_id")[:1]
         unread = (
             Message.objects.filter(ticket=OuterRef("pk"), sender=Sender.CLIENT, pk__gt=Coalesce(OuterRef("seen_id"), 0))
@@ -119,10 +122,11 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             .values("n")
         )
         draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user).values("text")[:1]
+        called_for = Case(When(customer__muted_at__isnull=True, then=Coalesce(Subquery(unread), 0)), default=0)
         return (
             self.select_related("customer", "topic", "assignee")
             .annotate(seen_id=Subquery(seen))
-            .annotate(unread=Coalesce(Subquery(unread), 0), draft_text=Subquery(draft))
+            .annotate(unread=called_for, draft_text=Subquery(draft))
         )
 
     def for_page(self) -> Self:
@@ -423,6 +427,8 @@ class Event(models.Model):
         PHONE_SHOWN = "phone_shown", _("Телефон показан")
         STOPPED = "stopped", _("Клиент остановил бота")
         RETURNED = "returned", _("Клиент вернулся")
+        MUTED = "muted", _("Клиент заглушён")
+        UNMUTED = "unmuted", _("Клиент больше не заглушён")
 
     ticket = models.ForeignKey(
         Ticket,

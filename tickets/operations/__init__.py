@@ -17,6 +17,7 @@ from tickets.operations.by_hand import enter_by_hand, open_by_hand
 from tickets.operations.by_program import open_by_program, write_by_program
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
+from tickets.operations.customers import mute_customer, note_flood, unmute_customer
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
 from tickets.operations.files import attach_file, fail_file, fetch_later, retry_file, start_fetching
 from tickets.operations.handling import (
@@ -184,7 +185,9 @@ __all__ = [
     "mark_seen",
     "mark_unread",
     "move_to_team",
+    "mute_customer",
     "note",
+    "note_flood",
     "open_by_hand",
     "open_by_program",
     "parts_of",
@@ -234,6 +237,7 @@ __all__ = [
     "turn_webhook_off",
     "turn_webhook_on",
     "undo_resolve",
+    "unmute_customer",
     "unsnooze",
     "wake_snoozed",
     "withdraw",

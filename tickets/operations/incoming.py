@@ -1,8 +1,8 @@
 """What customers do: write, edit, choose a topic, bring a solved question back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +33,10 @@ from tickets.operations.conversation import put_back_to_work, show_last, wake
 from tickets.operations.errors import WrongState
 from tickets.operations.outgoing import cancel_solved_notice, customer_returned
 from tickets.text import is_bare_thanks, storable
+
+#: New tickets one customer may open within this time; what is written beyond them joins the newest.
+OPENED_MOST = 10
+OPENED_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +81,16 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Received:
-    """Where a customer's message went: appended, opening a ticket, or bringing a solved one back."""
+    """Where a customer's message went: appended, opening a ticket, or bringing a solved one back.
+
+    `joined`: it would have opened one more ticket, but went to the newest.
+    """
 
     message: Message
     ticket: Ticket
     opened: bool = False
     reopened: bool = False
+    joined: bool = False
 
 
 @transaction.atomic
@@ -137,15 +145,37 @@ def receive(
 
     Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
     comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
+
+    A customer who has opened `OPENED_MOST` tickets lately, or is muted, opens no other from the chat: the newest one
+    takes it.
     """
     if customer.stopped_bot_at is not None and incoming.is_from_chat:
         customer_returned(customer=customer)
     current = lock_ticket(ticket.pk) if ticket is not None else None
+    if (current is None or _is_over(current)) and incoming.is_from_chat:
+        newest = _ticket_to_join(customer)
+        if newest is not None:
+            return replace(_append(lock_ticket(newest.pk), incoming), joined=True)
     if current is None:
         return _open(customer, incoming, topic=topic)
-    if not current.is_active and not current.can_reopen(timezone.now()):
+    if _is_over(current):
         return _open(customer, incoming, topic=topic or current.topic, follows_up=current)
     return _append(current, incoming)
+
+
+def _is_over(ticket: Ticket) -> bool:
+    return not ticket.is_active and not ticket.can_reopen(timezone.now())
+
+
+def _ticket_to_join(customer: Customer) -> Ticket | None:
+    """The newest ticket of a customer who may not open another now."""
+    newest = Ticket.objects.filter(customer=customer).order_by("-pk")
+    if customer.is_muted:
+        return newest.first()
+    last = list(newest[:OPENED_MOST])
+    if len(last) < OPENED_MOST or timezone.now() - last[-1].created_at > OPENED_WITHIN or _is_over(last[0]):
+        return None
+    return last[0]
 
 
 def _open(
@@ -162,7 +192,7 @@ def _open(
         team=team or Team.objects.get(is_default=True),
         subject=_subject(incoming),
         follows_up=follows_up,
-        waiting_since=incoming.sent_at,
+        waiting_since=None if customer.is_muted else incoming.sent_at,
     )
     act = begin(ticket, incoming.entered_by, service_account=incoming.service_account)
     message = _store(ticket, incoming)
@@ -176,12 +206,13 @@ def _append(ticket: Ticket, incoming: Incoming) -> Received:
     act = begin(ticket, incoming.entered_by, service_account=incoming.service_account)
     message = _store(ticket, incoming)
     show_last(ticket, message)
-    stays_solved = not ticket.is_active and _is_thanks(incoming)
+    calls_nobody = ticket.customer.is_muted and incoming.is_from_chat
+    stays_solved = not ticket.is_active and (calls_nobody or _is_thanks(incoming))
     reopened = not ticket.is_active and not stays_solved
     if reopened:
         put_back_to_work(ticket)
         cancel_solved_notice(ticket)
-    if not stays_solved:
+    if not stays_solved and not calls_nobody:
         ticket.waiting_since = ticket.waiting_since or incoming.sent_at
         wake(ticket)
         if ticket.status == Status.WAITING:

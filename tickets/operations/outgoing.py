@@ -245,7 +245,7 @@ def customer_stopped_bot(*, customer: Customer) -> None:
         return
     customer.stopped_bot_at = timezone.now()
     customer.save(update_fields=["stopped_bot_at"])
-    for ticket in _lock_tickets_concerned(customer):
+    for ticket in lock_tickets_concerned(customer):
         held = _queued(customer).filter(message__ticket=ticket, lane=Lane.REPLY)
         if held.update(state=DeliveryState.HELD, reason=Reason.BLOCKED, settled_at=timezone.now()):
             bring_back_unanswered(ticket)
@@ -264,7 +264,7 @@ def customer_returned(*, customer: Customer) -> None:
     customer.stopped_bot_at = None
     customer.save(update_fields=["stopped_bot_at"])
     now = timezone.now()
-    concerned = _lock_tickets_concerned(customer)
+    concerned = lock_tickets_concerned(customer)
     held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason=Reason.BLOCKED)
     held.filter(queued_at__lt=now - RELEASED_WITHIN).update(reason=Reason.STALE)
     held.filter(queued_at__gte=now - RELEASED_WITHIN).update(
@@ -277,7 +277,7 @@ def customer_returned(*, customer: Customer) -> None:
     notify(OUTBOX_CHANNEL)
 
 
-def _lock_tickets_concerned(customer: Customer) -> list[Ticket]:
+def lock_tickets_concerned(customer: Customer) -> list[Ticket]:
     """The customer's tickets at work and those with a reply on its way, locked in the order of their ids."""
     undelivered = Delivery.objects.filter(
         message__ticket=OuterRef("pk"), lane=Lane.REPLY, state__in=[DeliveryState.QUEUED, DeliveryState.HELD]

@@ -68,6 +68,8 @@ SHOWN_EVENTS = (
     Event.Kind.UNTAGGED,
     Event.Kind.STOPPED,
     Event.Kind.RETURNED,
+    Event.Kind.MUTED,
+    Event.Kind.UNMUTED,
 )
 
 ICONS = {

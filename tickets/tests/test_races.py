@@ -137,3 +137,27 @@ def test_messages_arriving_while_a_manager_replies_are_never_replied_over(
         assert replied.missed == [received.message]
     else:
         assert replied.pk < received.message.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_flood_that_comes_while_its_author_is_muted_and_heard_again_is_kept_whole(
+    ticket: Ticket, timur: Customer, saule: User
+) -> None:
+    def write() -> None:
+        for number in range(10):
+            wrote(timur, f"Ау {number}", ticket=ticket)
+
+    def mute_and_unmute() -> None:
+        for _round in range(3):
+            operations.mute_customer(customer_id=timur.pk, actor=saule)
+            operations.unmute_customer(customer_id=timur.pk, actor=saule)
+
+    assert at_once(write, write, mute_and_unmute) == [None, None, None]
+    assert ticket.messages.filter(text__startswith="Ау").count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_muted_by_two_at_once_is_told_once(ticket: Ticket, timur: Customer, saule: User) -> None:
+    outcomes = at_once(*[lambda: operations.mute_customer(customer_id=timur.pk, actor=saule)] * 2)
+    assert sum(isinstance(outcome, operations.WrongState) for outcome in outcomes) == 1
+    assert Message.objects.filter(sender="system").count() == 1
