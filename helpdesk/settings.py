@@ -5,6 +5,7 @@ DEBUG is off unless it is set: a machine where nobody thought about it is a prod
 """
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 from whitenoise.compress import Compressor
 
-from helpdesk import logs
+from helpdesk import logs, patience
 from helpdesk.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -230,6 +231,9 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+# Seconds a query of the web's or the bot's may take on PostgreSQL.
+DB_STATEMENT_TIMEOUT = env.int("DB_STATEMENT_TIMEOUT", default=15)
+
 # Data. IMMEDIATE takes SQLite's write lock when a transaction begins: with the default, two processes that read and
 # then write fail with "database is locked" at once instead of waiting for each other.
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
@@ -244,7 +248,8 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASE["NAME"]).parent.mkdir(parents=True, exist_ok=True)
 else:
     # A server that does not answer must not hold a request for minutes; the URL's own options win.
-    DATABASE["OPTIONS"] = {"connect_timeout": 5, **DATABASE.get("OPTIONS", {})}
+    limits = patience.options(DB_STATEMENT_TIMEOUT) if patience.is_answering(sys.argv) else {}
+    DATABASE["OPTIONS"] = {"connect_timeout": 5, **limits, **DATABASE.get("OPTIONS", {})}
     DATABASE["CONN_MAX_AGE"] = 600
     DATABASE["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -7,6 +7,8 @@ from django.views.i18n import set_language
 from helpdesk import banner, health
 from helpdesk.metrics import metrics
 
+handler500 = "helpdesk.errors.failed"
+
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(url="/desk/")), name="home"),
     path("desk/telegram/", banner.telegram, name="telegram-banner"),
