@@ -13,6 +13,7 @@ import os
 import platform
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,8 @@ from botbridge.parts import name_for_customer, part_of
 from botbridge.requests import Outcome
 from botbridge.threads import in_thread
 from tickets import operations
-from tickets.models import Attachment, Delivery, DeliveryState, Lane, Message, Reason
+from tickets.log_context import request_id
+from tickets.models import Attachment, Delivery, DeliveryState, Event, Lane, Message, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -348,6 +350,21 @@ def expire_leases(bot_id: int) -> int:
     return len(lost)
 
 
+def request_of(call: OutboundCall) -> str | None:
+    """The id of the request that wrote, or last changed, what this call carries."""
+    if call.delivery is None:
+        return None
+    about = Event.objects.filter(ticket=call.delivery.message.ticket, data__message=call.delivery.pk)
+    last = about.filter(data__has_key="request").order_by("-pk")
+    return last.values_list("data__request", flat=True).first()
+
+
+async def name_request(call: OutboundCall) -> None:
+    """Name in this call's log lines the request it comes from, if the database tells."""
+    with suppress(Error):
+        request_id.set(await in_thread(request_of, call))
+
+
 class Outbox:
     """Sends what is due, many chats at a time, until asked to stop."""
 
@@ -396,6 +413,7 @@ class Outbox:
         outcome = await perform(self._bot, claimed)
         crash.at(crash.AFTER_HTTP)
         if outcome.error:
+            await name_request(claimed.call)
             logger.warning("%s: %s, %s", claimed.call.method, outcome.state.value, outcome.error)
         while True:
             try:

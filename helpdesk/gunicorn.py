@@ -32,6 +32,8 @@ control_socket_disable = True
 # Forwarded headers are helpdesk.middleware.trusted_proxies' business.
 forwarded_allow_ips = ""
 logconfig_dict = settings.LOGGING
+# Without the query, which holds the words people search for.
+access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(L)s s"
 
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client's own name for it

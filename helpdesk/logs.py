@@ -1,24 +1,27 @@
 """What the processes write down: to the console and, a file a role, to LOG_DIR."""
 
 import fcntl
+import json
 import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from botbridge import log_context
+from tickets.log_context import request_id
 
 #: A bot's token as BotFather gives it out (https://core.telegram.org/bots/api#authorizing-your-bot), raw or as part
 #: of a quoted URL.
 TOKEN = re.compile(r"\d{6,}(?::|%3A)[\w-]{30,}", re.IGNORECASE)
 
+#: LOG_FORMAT's values: a line for people, or an object of JSON a line for collectors of logs.
+LINE, JSON = "line", "json"
 FORMAT = "%(asctime)s %(levelname)s %(name)s request=%(request_id)s chat=%(chat_id)s %(message)s"
 MAX_BYTES = 10 * 1024 * 1024
 BACKUPS = 5
@@ -26,7 +29,8 @@ BACKUPS = 5
 #: The file each management command writes to; gunicorn's is web.log.
 ROLES = {"runbot": "bot", "runjobs": "jobs"}
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+#: gunicorn's name for the answer's header; it writes its line outside the request's own context.
+ANSWERED_ID = "{x-request-id}o"
 
 
 def scrub(text: str) -> str:
@@ -41,7 +45,7 @@ class ScrubbingFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        record.request_id = request_id.get() or "-"
+        record.request_id = request_of(record) or "-"
         record.chat_id = log_context.chat_id.get() or "-"
         try:
             text = super().format(record)
@@ -53,6 +57,35 @@ class ScrubbingFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         """With the offset from UTC: lines of machines in several zones are put side by side."""
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+
+
+class JsonFormatter(ScrubbingFormatter):
+    """The same facts as an object of JSON a line, and the traceback of an error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            message = record.getMessage()
+        except (KeyError, TypeError, ValueError):
+            message = f"{record.msg!r} {record.args!r}"
+        facts = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+            "request_id": request_of(record),
+            "chat_id": log_context.chat_id.get(),
+            "traceback": self.formatException(record.exc_info) if record.exc_info else None,
+            "process": record.process,
+        }
+        # A token holds nothing that JSON would write in another way.
+        return scrub(json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False))
+
+
+def request_of(record: logging.LogRecord) -> str | None:
+    """The id of the request a line is about."""
+    if isinstance(record.args, Mapping) and record.name == "gunicorn.access":
+        return str(record.args[ANSWERED_ID])
+    return request_id.get()
 
 
 class SharedRotatingFileHandler(RotatingFileHandler):
@@ -101,8 +134,11 @@ def role(argv: list[str]) -> str:
     return ROLES.get(argv[1] if len(argv) > 1 else "", "manage")
 
 
-def config(log_dir: str) -> dict[str, Any]:
-    """The LOGGING setting. Without a directory, or with one nobody can write to, only the console is left."""
+def config(log_dir: str, log_format: str = LINE, *, requests: bool = False) -> dict[str, Any]:
+    """The LOGGING setting. Without a directory, or with one nobody can write to, only the console is left.
+
+    `requests`: whether the web process writes a line for each request it answers.
+    """
     handlers: dict[str, dict[str, Any]] = {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
     }
@@ -116,16 +152,20 @@ def config(log_dir: str) -> dict[str, Any]:
             "encoding": "utf-8",
             "delay": True,
         }
+    formatter = {"()": "helpdesk.logs.ScrubbingFormatter", "fmt": FORMAT}
+    if log_format == JSON:
+        formatter = {"()": "helpdesk.logs.JsonFormatter"}
     # Loggers that bring handlers of their own hand their lines to the root's instead.
     passed_on = {"handlers": [], "propagate": True, "level": "INFO"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "helpdesk.logs.ScrubbingFormatter", "fmt": FORMAT}},
+        "formatters": {"line": formatter},
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": "INFO"},
         "loggers": {
             **dict.fromkeys(["django", "django.server", "gunicorn.error"], passed_on),
+            "gunicorn.access": passed_on if requests else {"level": "WARNING"},
             "axes": {"level": "WARNING"},
         },
     }

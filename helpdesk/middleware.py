@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
@@ -13,22 +13,40 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from helpdesk import logs
+from tickets import log_context
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
+def trusts(proxies: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address is one of these addresses or networks."""
+    networks = [ipaddress.ip_network(proxy) for proxy in proxies]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False  # over a socket file nobody has an address
+        return any(parsed in network for network in networks)
+
+    return is_trusted
+
+
 def request_id(get_response: Handler) -> Handler:
-    """Names each request in its log lines and its answer's X-Request-ID; a proxy's own name is kept if it is sane."""
+    """Names each request in its log lines and its answer's X-Request-ID; the name a proxy of ours gave it is kept if
+    it is sane. Anybody else's could make two requests look like one.
+    """
+    is_ours = trusts(settings.TRUSTED_PROXIES)
 
     def middleware(request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
-        name = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        is_kept = REQUEST_ID.fullmatch(given) and is_ours(request.META.get("REMOTE_ADDR", ""))
+        name = given if is_kept else uuid.uuid4().hex
         # Not taken back: Django writes its line about a refused or failed request after the middleware is through.
         # The thread's next request brings its own.
-        logs.request_id.set(name)
+        log_context.request_id.set(name)
         response = get_response(request)
         response["X-Request-ID"] = name
         return response
@@ -41,14 +59,7 @@ def trusted_proxies(get_response: Handler) -> Handler:
 
     Afterwards REMOTE_ADDR is the client's own address: the last hop that is not one of our proxies.
     """
-    networks = [ipaddress.ip_network(proxy) for proxy in settings.TRUSTED_PROXIES]
-
-    def is_trusted(address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in networks)
+    is_trusted = trusts(settings.TRUSTED_PROXIES)
 
     def middleware(request: HttpRequest) -> HttpResponse:
         hops = [hop.strip() for hop in request.META.pop("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]

@@ -311,4 +311,8 @@ BOT_METRICS = env.str("BOT_METRICS", default="")
 
 # Logs.
 LOG_DIR = env.str("LOG_DIR", default=str(VAR_DIR / "log"))
-LOGGING = logs.config(LOG_DIR)
+LOG_FORMAT = env.str("LOG_FORMAT", default=logs.LINE)
+if LOG_FORMAT not in (logs.LINE, logs.JSON):
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}. Write line, or json, or leave it out.")
+LOG_REQUESTS = env.bool("LOG_REQUESTS", default=False)
+LOGGING = logs.config(LOG_DIR, LOG_FORMAT, requests=LOG_REQUESTS)

@@ -24,6 +24,7 @@ from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import BOT_ID, TOKEN
 from conftest import wrote
 from tickets import operations
+from tickets.log_context import request_id
 from tickets.models import (
     Customer,
     Delivery,
@@ -649,3 +650,21 @@ def test_the_token_is_in_nothing_that_is_kept(
         send_next()
     kept = [str(call.__dict__) for call in OutboundCall.objects.all()] + [caplog.text]
     assert TOKEN.split(":")[1] not in "".join(kept)
+
+
+# Which request it was.
+
+
+def test_what_goes_wrong_is_logged_under_the_request_that_wrote_the_reply(
+    ticket: Ticket, aigerim: User, answer: Answer
+):
+    token = request_id.set("proxy-12345678")
+    answer(ticket, aigerim)
+    request_id.reset(token)
+    assert request_id.get() is None
+    assert outbox.request_of(claim_now().call) == "proxy-12345678"
+
+
+def test_a_sentence_of_the_bot_has_no_request(timur: Customer):
+    operations.say(customer=timur, notice=Notice.HELP, text="Справка")
+    assert outbox.request_of(claim_now().call) is None

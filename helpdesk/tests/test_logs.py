@@ -1,26 +1,33 @@
 """A bot's token reaches no log line, and each line names its request and its chat."""
 
+import json
 import logging
 import logging.config
 import multiprocessing
+import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from botbridge import log_context
 from helpdesk import logs
+from helpdesk.tests.servers import web_server
+from helpdesk.tests.test_settings import python
+from tickets.log_context import request_id
 
 SECRET_PART = "canaryCANARY"
 CANARY = f"7012345678:AAH{SECRET_PART}canaryCANARYcanary123"
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[tuple[logging.Logger, Path]]:
-    """A logger that writes as the site's do, and the file it writes to."""
+@pytest.fixture(params=[logs.LINE, logs.JSON])
+def log(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[logging.Logger, Path]]:
+    """A logger that writes as the site's do, in either format, and the file it writes to."""
     file = tmp_path / "test.log"
     handler = logs.SharedRotatingFileHandler(file, maxBytes=logs.MAX_BYTES, backupCount=logs.BACKUPS, encoding="utf-8")
-    handler.setFormatter(logs.ScrubbingFormatter(logs.FORMAT))
+    plain = logs.ScrubbingFormatter(logs.FORMAT)
+    handler.setFormatter(logs.JsonFormatter() if request.param == logs.JSON else plain)
     logger = logging.Logger("test")  # noqa: LOG001 - nobody else shall have it
     logger.addHandler(handler)
     yield logger, file
@@ -82,13 +89,49 @@ class TestToken:
         assert {handler["formatter"] for handler in handlers.values()} == {"line"}
 
 
+class TestJson:
+    @pytest.mark.parametrize("log", [logs.JSON], indirect=True)
+    def test_each_line_is_an_object(self, log: Log) -> None:
+        logger, file = log
+        request_id.set("abc12345")
+        log_context.chat_id.set(42)
+        try:
+            raise ValueError(f'two\nlines, «quotes» "" and {CANARY}')
+        except ValueError:
+            logger.exception("Обращение %s", "№1")
+        request_id.set(None)
+        log_context.chat_id.set(None)
+        logger.info("rested")
+
+        first, second = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+        assert (first["message"], first["level"], first["logger"]) == ("Обращение №1", "ERROR", "test")
+        assert (first["request_id"], first["chat_id"]) == ("abc12345", 42)
+        assert "<bot token>" in first["traceback"]
+        assert datetime.fromisoformat(first["time"]).tzinfo is not None
+        assert "request_id" not in second
+
+    def test_is_what_every_handler_writes_where_it_is_set(self, tmp_path: Path) -> None:
+        code = f"import logging, django; django.setup(); logging.getLogger('x').warning('at %s', '{CANARY}')"
+        environment = {"DJANGO_SETTINGS_MODULE": "helpdesk.settings", "LOG_DIR": str(tmp_path), "DEBUG": "1"}
+        done = python("-c", code, LOG_FORMAT="json", **environment)
+        assert done.returncode == 0, done.stderr
+        for written in (done.stderr, (tmp_path / "web.log").read_text()):
+            assert json.loads(written.splitlines()[-1])["message"] == "at <bot token>"
+
+    def test_an_unknown_format_is_refused(self) -> None:
+        done = python("manage.py", "check", LOG_FORMAT="xml", DEBUG="1")
+        assert done.returncode == 1
+        assert "LOG_FORMAT is 'xml'" in done.stderr
+
+
+@pytest.mark.parametrize("log", [logs.LINE], indirect=True)
 class TestLine:
     def test_names_the_request_and_the_chat(self, log: Log) -> None:
         logger, file = log
-        logs.request_id.set("abc12345")
+        request_id.set("abc12345")
         log_context.chat_id.set(42)
         logger.info("took it")
-        logs.request_id.set(None)
+        request_id.set(None)
         log_context.chat_id.set(None)
         logger.info("rested")
 
@@ -139,3 +182,21 @@ def write_lines(file: Path, name: str) -> None:
     handler = logs.SharedRotatingFileHandler(file, maxBytes=500, backupCount=100, encoding="utf-8")
     for number in range(200):
         handler.handle(logging.makeLogRecord({"msg": f"{name} {number:03}"}))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("log_format", [logs.LINE, logs.JSON])
+def test_the_webs_line_about_a_request_carries_its_proxys_id_and_no_searched_words(
+    tmp_path: Path, log_format: str
+) -> None:
+    settings = {"LOG_REQUESTS": "1", "LOG_FORMAT": log_format, "LOG_DIR": str(tmp_path), "TRUSTED_PROXIES": "127.0.0.1"}
+    with web_server(workers=1, **settings) as (_, port):
+        address = f"http://127.0.0.1:{port}/desk/login/?next=/desk/?q=secretword"
+        asked = urllib.request.Request(address, headers={"X-Request-ID": "proxy-12345678"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.headers["X-Request-ID"] == "proxy-12345678"
+    written = (tmp_path / "web.log").read_text()
+    (line,) = [line for line in written.splitlines() if "GET /desk/login/" in line]
+    assert '"request_id": "proxy-12345678"' in line or "request=proxy-12345678 " in line
+    assert "secretword" not in written

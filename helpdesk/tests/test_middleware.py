@@ -20,17 +20,26 @@ class TestRequestId:
         assert re.fullmatch(r"[0-9a-f]{32}", first)
         assert first != second
 
-    def test_a_proxys_own_is_kept(self, client: Client) -> None:
+    @override_settings(TRUSTED_PROXIES=["127.0.0.1"])
+    def test_our_proxys_own_is_kept(self, client: Client) -> None:
         response = client.get("/health/live", headers={"X-Request-ID": "proxy-12345678"})
 
         assert response["X-Request-ID"] == "proxy-12345678"
 
+    @override_settings(TRUSTED_PROXIES=["10.0.0.0/8"])
+    def test_a_strangers_is_replaced(self, client: Client) -> None:
+        response = client.get("/health/live", headers={"X-Request-ID": "proxy-12345678"})
+
+        assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
+
+    @override_settings(TRUSTED_PROXIES=["127.0.0.1"])
     @pytest.mark.parametrize("given", ["short", "x" * 65, "a b c d e f g", "id\nINFO forged line", "<script>alert(1)"])
     def test_one_that_could_forge_a_line_is_replaced(self, client: Client, given: str) -> None:
         response = client.get("/health/live", headers={"X-Request-ID": given})
 
         assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
 
+    @override_settings(TRUSTED_PROXIES=["127.0.0.1"])
     def test_the_line_about_a_refused_request_carries_it(
         self, client: Client, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tickets import access
+from tickets.log_context import request_id
 from tickets.models import Change, Event, Message, ServiceAccount, Ticket, User
 from tickets.operations.errors import NotAllowed, NotVisible, Unseen
 from tickets.operations.seen import Seen
@@ -31,7 +32,8 @@ class Act:
     ) -> Event:
         """Save the ticket one version further, write its Event and the Change that wakes open pages.
 
-        `data` holds ids and enums only: history must not keep the customer's words.
+        `data` holds ids and enums only: history must not keep the customer's words. The request that caused the act is
+        one of them, so that whoever sends a reply later can name it in the log.
         """
         self.ticket.version += 1
         self.ticket.updated_at = timezone.now()
@@ -40,6 +42,8 @@ class Act:
             data["message"] = message.pk
         # Notes and the bot's sentences count too, though the queue's row does not show them as the last word.
         after = self.ticket.messages.order_by("-pk").values_list("pk", flat=True).first()
+        if request := request_id.get():
+            data["request"] = request
         event = Event.objects.create(
             ticket=self.ticket,
             kind=kind,
