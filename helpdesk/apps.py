@@ -1,6 +1,7 @@
 import django.contrib.admin.apps
 import django.contrib.staticfiles.apps
 from django.apps import AppConfig
+from django.core.signals import request_finished
 
 
 class HelpdeskConfig(AppConfig):
@@ -13,6 +14,9 @@ class HelpdeskConfig(AppConfig):
     def ready(self) -> None:
         from helpdesk import checks  # noqa: F401 - importing registers them
         from helpdesk.jobs import admin  # noqa: F401 - importing registers it
+        from helpdesk.middleware import forget_request
+
+        request_finished.connect(forget_request)
 
 
 class StaticFiles(django.contrib.staticfiles.apps.StaticFilesConfig):

@@ -44,14 +44,19 @@ def request_id(get_response: Handler) -> Handler:
         given = request.headers.get("X-Request-ID", "")
         is_kept = REQUEST_ID.fullmatch(given) and is_ours(request.META.get("REMOTE_ADDR", ""))
         name = given if is_kept else uuid.uuid4().hex
-        # Not taken back: Django writes its line about a refused or failed request after the middleware is through.
-        # The thread's next request brings its own.
+        # Taken back by forget_request: Django writes its line about a refused or failed request after the middleware
+        # is through.
         log_context.request_id.set(name)
         response = get_response(request)
         response["X-Request-ID"] = name
         return response
 
     return middleware
+
+
+def forget_request(**kwargs: object) -> None:
+    """What a thread does between two requests belongs to neither. Django sends request_finished when all is written."""
+    log_context.request_id.set(None)
 
 
 def trusted_proxies(get_response: Handler) -> Handler:

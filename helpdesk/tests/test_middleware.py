@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from helpdesk import logs
 from helpdesk.middleware import CompressPages, trusted_proxies
+from tickets.log_context import request_id
 
 
 class TestRequestId:
@@ -38,6 +39,11 @@ class TestRequestId:
         response = client.get("/health/live", headers={"X-Request-ID": given})
 
         assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
+
+    def test_what_a_thread_does_afterwards_is_of_no_request(self, client: Client) -> None:
+        client.get("/health/live")
+
+        assert request_id.get() is None
 
     @override_settings(TRUSTED_PROXIES=["127.0.0.1"])
     def test_the_line_about_a_refused_request_carries_it(
