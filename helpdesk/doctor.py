@@ -1,0 +1,225 @@
+"""Looks at everything the product depends on, and says of each whether it is right and what to do if it is not."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core import checks
+from django.db import Error, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from botbridge.doctor import Introduction, TelegramTrouble, introduce
+from helpdesk import health, logs
+from tickets.models import Team
+
+#: Beyond it leases, waiting times and log lines of several machines do not fit together.
+MOST_SKEW = timedelta(seconds=5)
+LEAST_FREE_BYTES = 1024**3
+LEAST_FREE_SHARE = 0.05
+REDIS_TIMEOUT = 5
+HIDDEN = "<hidden>"
+
+
+class State(StrEnum):
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_USED = "not used"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How one dependency fares; `remedy` says what to do where it is wrong, or how to begin to use it."""
+
+    about: str
+    state: State
+    words: str
+    remedy: str = ""
+
+
+def right(about: str, words: str) -> Diagnosis:
+    return Diagnosis(about, State.RIGHT, words)
+
+
+def wrong(about: str, words: str, remedy: str) -> Diagnosis:
+    return Diagnosis(about, State.WRONG, words, remedy)
+
+
+def unused(about: str, words: str) -> Diagnosis:
+    return Diagnosis(about, State.NOT_USED, words)
+
+
+def check_settings() -> Iterator[Diagnosis]:
+    """Django's checks and ours; with DEBUG=1 without those for production, which would all cry."""
+    found = checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    serious = [problem for problem in found if problem.level >= checks.WARNING and not problem.is_silenced()]
+    for problem in serious:
+        yield wrong("settings", problem.msg, problem.hint or f"See {problem.id} in Django's documentation.")
+    if not serious:
+        kind = "a development machine (DEBUG=1)" if settings.DEBUG else "production"
+        yield right("settings", f"fit for {kind}, at {settings.PUBLIC_URL}")
+
+
+def check_database() -> Iterator[Diagnosis]:
+    """Whether it answers, has every migration, and shows the same time as this machine."""
+    began = time.monotonic()
+    try:
+        health.database()
+        took = time.monotonic() - began
+        missing = health.migrations().failures
+        skew = clock_skew() if not missing else timedelta(0)
+    except Error as error:
+        remedy = "Check DATABASE_URL, that the server runs, and that this machine may reach it with that user."
+        yield wrong("database", f"does not answer ({type(error).__name__})", remedy)
+        return
+    yield right("database", f"{connection.display_name} answers in {took * 1000:.0f} ms")
+    if missing:
+        yield wrong("migrations", missing[0], "Run manage.py migrate, and then this again.")
+        return
+    yield right("migrations", "all applied")
+    yield judge_clock(skew)
+
+
+def clock_skew() -> timedelta:
+    """How far this machine's clock is ahead of the database's. SQLite has this machine's own."""
+    there = Team.objects.annotate(now=Now()).values_list("now", flat=True).first()
+    return timezone.now() - there if there is not None else timedelta(0)
+
+
+def judge_clock(skew: timedelta) -> Diagnosis:
+    if abs(skew) > MOST_SKEW:
+        words = f"this machine's clock and the database's differ by {abs(skew).total_seconds():.0f} s"
+        return wrong("clock", words, "Let both machines keep time by NTP (timedatectl set-ntp true).")
+    return right("clock", "goes with the database's")
+
+
+def check_redis() -> Iterator[Diagnosis]:
+    """Whether limits can be counted for all web processes together."""
+    if not settings.REDIS_URL:
+        yield unused("redis", "REDIS_URL is not set: each web process counts limits by itself")
+        return
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=REDIS_TIMEOUT, socket_timeout=REDIS_TIMEOUT
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        remedy = "Check REDIS_URL and that the server runs. Until then limits are not counted."
+        yield wrong("redis", f"does not answer ({type(error).__name__})", remedy)
+    else:
+        yield right("redis", "answers")
+    finally:
+        client.close()
+
+
+def check_telegram() -> Iterator[Diagnosis]:
+    """What Telegram says of the bot, and how long ago the bot's process has heard from it."""
+    if not settings.TELEGRAM_BOT_TOKEN:
+        yield unused("telegram", "TELEGRAM_BOT_TOKEN is not set: no bot runs. @BotFather gives a token for /newbot")
+        return
+    try:
+        introduction = async_to_sync(introduce)(settings.TELEGRAM_BOT_TOKEN, settings.TELEGRAM_API_URL)
+    except TelegramTrouble as trouble:
+        yield wrong("telegram", trouble.words, trouble.remedy)
+    else:
+        yield judge_introduction(introduction)
+    yield from check_bot()
+
+
+def judge_introduction(introduction: Introduction) -> Diagnosis:
+    name = f"@{introduction.username}"
+    if introduction.has_webhook:
+        words = f"{name} has a webhook set, so the bot that asks for updates gets none"
+        return wrong("telegram", words, "Call deleteWebhook for it, and look which program set it.")
+    return right("telegram", f"knows the bot as {name}; {introduction.waiting} updates wait there")
+
+
+def check_bot() -> Iterator[Diagnosis]:
+    try:
+        finding = health.bot()
+    except Error:
+        return  # said of the database already
+    for failure in finding.failures:
+        yield wrong("bot", failure, "See that manage.py runbot runs, and what its log (bot.log) says last.")
+    for concern in finding.concerns:
+        yield wrong("bot", concern, "Open «Сообщения Telegram» in the admin: try each again or mark it as dealt with.")
+    if not finding.failures and not finding.concerns:
+        yield right("bot", f"heard from Telegram {finding.facts['last_poll_age']} s ago")
+
+
+def check_disks() -> Iterator[Diagnosis]:
+    """Whether each place the product writes to has room; that it can write there is told with the settings."""
+    places = {"MEDIA_ROOT": Path(settings.MEDIA_ROOT)}
+    if settings.LOG_DIR:
+        places["LOG_DIR"] = Path(settings.LOG_DIR)
+    if connection.vendor == "sqlite":
+        places["database"] = Path(settings.DATABASES["default"]["NAME"]).parent
+    for name, place in places.items():
+        if not logs.writable(place):
+            yield wrong("disk", f"nothing can be written to {name}, {place}", "Give it to the processes' user.")
+            continue
+        usage = shutil.disk_usage(place)
+        yield judge_room(name, place, free=usage.free, total=usage.total)
+    if not settings.LOG_DIR:
+        yield unused("logs", "LOG_DIR is empty: log lines go to the console alone")
+
+
+def judge_room(name: str, place: Path, *, free: int, total: int) -> Diagnosis:
+    words = f"{free / 1024**3:.1f} GB free for {name}, {place}"
+    if free < LEAST_FREE_BYTES or free < total * LEAST_FREE_SHARE:
+        return wrong("disk", words, "Make room or move it: a full disk loses files, and SQLite stops.")
+    return right("disk", words)
+
+
+def check_static_files() -> Iterator[Diagnosis]:
+    """Whether pages find their scripts and styles."""
+    storage: Any = staticfiles_storage
+    if not hasattr(storage, "stored_name"):
+        yield unused("static files", "with DEBUG=1 they come straight from the code")
+        return
+    try:
+        found = storage.exists(storage.stored_name("css/app.css"))
+    except ValueError:  # not in the manifest
+        found = False
+    if found:
+        yield right("static files", f"collected in {settings.STATIC_ROOT}")
+    else:
+        yield wrong("static files", f"not in {settings.STATIC_ROOT}", "Run manage.py collectstatic.")
+
+
+Check = Callable[[], Iterable[Diagnosis]]
+CHECKS: tuple[Check, ...] = (
+    check_settings,
+    check_database,
+    check_redis,
+    check_telegram,
+    check_disks,
+    check_static_files,
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with every secret of the settings taken out, whoever has put it into an error."""
+    urls = [settings.REDIS_URL]
+    passwords = [unquote(urlsplit(url).password or "") for url in urls]
+    secrets = [
+        settings.TELEGRAM_BOT_TOKEN,
+        settings.SECRET_KEY,
+        settings.SIMPLE_JWT["SIGNING_KEY"],
+        settings.METRICS_TOKEN,
+        settings.DATABASES["default"].get("PASSWORD", ""),
+        *passwords,
+    ]
+    for secret in filter(None, secrets):
+        text = text.replace(str(secret), HIDDEN)
+    return logs.scrub(text)
