@@ -1,6 +1,7 @@
 import django.contrib.admin.apps
 import django.contrib.staticfiles.apps
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.signals import request_finished
 
 
@@ -17,6 +18,10 @@ class HelpdeskConfig(AppConfig):
         from helpdesk.middleware import forget_request
 
         request_finished.connect(forget_request)
+        if settings.SENTRY_DSN:
+            from helpdesk import sentry
+
+            sentry.start(settings.SENTRY_DSN)
 
 
 class StaticFiles(django.contrib.staticfiles.apps.StaticFilesConfig):

@@ -210,15 +210,15 @@ CHECKS: tuple[Check, ...] = (
 
 def without_secrets(text: str) -> str:
     """The text with every secret of the settings taken out, whoever has put it into an error."""
-    urls = [settings.REDIS_URL]
-    passwords = [unquote(urlsplit(url).password or "") for url in urls]
+    redis_password = unquote(urlsplit(settings.REDIS_URL).password or "")
     secrets = [
         settings.TELEGRAM_BOT_TOKEN,
         settings.SECRET_KEY,
         settings.SIMPLE_JWT["SIGNING_KEY"],
         settings.METRICS_TOKEN,
         settings.DATABASES["default"].get("PASSWORD", ""),
-        *passwords,
+        settings.SENTRY_DSN,
+        redis_password,
     ]
     for secret in filter(None, secrets):
         text = text.replace(str(secret), HIDDEN)

@@ -309,6 +309,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=[])
 BOT_METRICS = env.str("BOT_METRICS", default="")
 
+# Where errors are reported besides; nothing leaves for it unless this is set.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+
 # Logs.
 LOG_DIR = env.str("LOG_DIR", default=str(VAR_DIR / "log"))
 LOG_FORMAT = env.str("LOG_FORMAT", default=logs.LINE)
