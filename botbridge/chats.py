@@ -149,6 +149,7 @@ class Chat:
             incoming=incoming(message, quote=quote),
             ticket=self._ticket_for(message, quote, as_new=as_new),
             topic=named or topic,
+            opens_most=pace.OPENED_MOST,
         )
         if named is not None and received.ticket.topic_id != named.pk:
             # What a button says, written by hand, does what the button does: a press may have been lost.

@@ -15,6 +15,8 @@ HEARD_MOST = 100
 #: Sentences and answers to presses one chat gets in a window. Telegram takes about one message a second for a chat,
 #: and some thirty a second for all chats together (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
 SAID_MOST = 12
+#: New tickets one customer may open within an hour; what is written beyond them joins the newest.
+OPENED_MOST = 10
 #: How long a customer who was told that no more tickets are opened need not hear it again.
 TOLD_ONCE_IN = timedelta(hours=1)
 

@@ -4,6 +4,7 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -11,12 +12,20 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.translation import get_language
 
 from tickets import log_context
+from tickets.files import MAX_FILES, MAX_UPLOAD
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
+API = "/api/"
+#: Where the desk's forms bring files along; all other forms are words.
+TAKES_FILES = "/desk/t/"
+MAX_FORM = MAX_FILES * MAX_UPLOAD + 1024 * 1024
+MAX_PLAIN_FORM = 2 * 1024 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -41,7 +50,8 @@ def request_id(get_response: Handler) -> Handler:
     is_ours = trusts(settings.TRUSTED_PROXIES)
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
+        # Not from request.headers: they are kept as first read, with what trusted_proxies is about to take away.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         is_kept = REQUEST_ID.fullmatch(given) and is_ours(request.META.get("REMOTE_ADDR", ""))
         name = given if is_kept else uuid.uuid4().hex
         # Taken back by forget_request: Django writes its line about a refused or failed request after the middleware
@@ -73,6 +83,26 @@ def trusted_proxies(get_response: Handler) -> Handler:
         while hops and is_trusted(request.META.get("REMOTE_ADDR", "")):
             request.META["REMOTE_ADDR"] = hops.pop()
         return get_response(request)
+
+    return middleware
+
+
+def bounded_bodies(get_response: Handler) -> Handler:
+    """Refuses with 413, unread, what no form of ours sends: Django would write a file of any size to the disk before
+    it asks who sends it. The API's parsers have caps of their own.
+
+    A body without a length is read as empty (WSGI), so the header is the truth.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        takes_files = request.path.startswith(TAKES_FILES)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if request.path.startswith(API) or (
+            length.isdecimal() and int(length) <= (MAX_FORM if takes_files else MAX_PLAIN_FORM)
+        ):
+            return get_response(request)
+        page = render_to_string("413.html", {"LANGUAGE_CODE": get_language()})
+        return HttpResponse(page, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     return middleware
 

@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "helpdesk.middleware.bounded_bodies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "helpdesk.middleware.CompressPages",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -193,6 +194,8 @@ REST_FRAMEWORK = {
         "login": "20/min",
         "refresh": "120/min",
     },
+    # helpdesk.middleware.trusted_proxies has found the client's own address; what else a request says of it is a claim.
+    "NUM_PROXIES": 0,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "tickets.api.schema.Described",
     "EXCEPTION_HANDLER": "tickets.api.problems.handle",
@@ -256,10 +259,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # What is counted and shared for a while: throttles. Without Redis each web process counts by itself.
 REDIS_URL = env.str("REDIS_URL", default="")
-if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+OWN_MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+# A Redis that hangs must not hold requests: what it counts is not worth a second of anybody's.
+SHARED_MEMORY = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+}
+CACHES = {"default": SHARED_MEMORY if REDIS_URL else OWN_MEMORY, "local": {**OWN_MEMORY, "LOCATION": "local"}}
 
 # Jobs behind the scenes: the broker of Celery's workers, where several machines share them.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")

@@ -10,7 +10,6 @@ from botbridge.models import ChatSession, OutboundCall
 from botbridge.tests.conftest import Line, Phone, parked
 from tickets import operations
 from tickets.models import Customer, Event, Status, Ticket, Topic, User
-from tickets.operations.incoming import OPENED_MOST
 
 pytestmark = pytest.mark.django_db
 
@@ -86,33 +85,33 @@ def test_one_customers_flood_takes_no_answer_from_another(line: Line, phone: Pho
 
 
 def test_questions_beyond_the_hours_number_join_the_newest_ticket_and_it_is_said_once(phone: Phone) -> None:
-    for number in range(OPENED_MOST + 5):
+    for number in range(pace.OPENED_MOST + 5):
         phone.write(f"/new Вопрос {number}")
         a_minute_passes()
-    assert len(phone.tickets) == OPENED_MOST
+    assert len(phone.tickets) == pace.OPENED_MOST
     newest = phone.tickets[-1]
-    assert phone.written == [f"Вопрос {number}" for number in range(OPENED_MOST + 5)]
+    assert phone.written == [f"Вопрос {number}" for number in range(pace.OPENED_MOST + 5)]
     assert newest.messages.filter(sender="client").count() == 6
     joined = f"Новых обращений уже много. Мы дописали это в обращение №{newest.pk}, менеджер увидит всё."
     assert phone.heard.count(joined) == 1
 
 
 def test_an_hour_later_a_new_ticket_is_opened_again(phone: Phone) -> None:
-    for number in range(OPENED_MOST):
+    for number in range(pace.OPENED_MOST):
         phone.write(f"/new Вопрос {number}")
         a_minute_passes()
     Ticket.objects.update(created_at=timezone.now() - timedelta(hours=2))
     phone.write("/new Ещё один")
-    assert len(phone.tickets) == OPENED_MOST + 1
+    assert len(phone.tickets) == pace.OPENED_MOST + 1
 
 
 def test_what_joins_a_solved_ticket_brings_it_back_to_work(phone: Phone) -> None:
-    for number in range(OPENED_MOST):
+    for number in range(pace.OPENED_MOST):
         phone.write(f"/new Вопрос {number}")
         a_minute_passes()
     Ticket.objects.update(status=Status.RESOLVED, resolved_at=timezone.now(), waiting_since=None)
     phone.write("/new Не помогло")
-    assert len(phone.tickets) == OPENED_MOST
+    assert len(phone.tickets) == pace.OPENED_MOST
     assert phone.tickets[-1].status == Status.NEW
     assert phone.tickets[-1].waiting_since is not None
 

@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
 from helpdesk import logs
-from helpdesk.middleware import CompressPages, trusted_proxies
+from helpdesk.middleware import MAX_FORM, MAX_PLAIN_FORM, CompressPages, bounded_bodies, trusted_proxies
 from tickets.log_context import request_id
 
 
@@ -87,6 +87,35 @@ class TestTrustedProxies:
             trusted_proxies(lambda request: HttpResponse())(request)
 
         assert request.is_secure() is secure
+
+
+class TestBoundedBodies:
+    def answer(self, rf: RequestFactory, path: str, length: str) -> HttpResponse:
+        return bounded_bodies(lambda request: HttpResponse())(rf.post(path, CONTENT_LENGTH=length))
+
+    def test_a_form_no_page_of_ours_sends_is_refused_unread(self, rf: RequestFactory) -> None:
+        answer = self.answer(rf, "/desk/login/", str(MAX_PLAIN_FORM + 1))
+
+        assert answer.status_code == 413
+        assert "не больше 10 файлов, каждый до 50 МБ" in answer.content.decode()
+
+    def test_a_reply_may_bring_as_many_files_as_a_message_takes(self, rf: RequestFactory) -> None:
+        assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM)).status_code == 200
+        assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM + 1)).status_code == 413
+
+    @pytest.mark.parametrize("length", ["-5", "many", "1e3"])
+    def test_a_length_that_is_no_number_is_refused(self, rf: RequestFactory, length: str) -> None:
+        assert self.answer(rf, "/desk/login/", length).status_code == 413
+
+    @pytest.mark.parametrize("length", ["", "0", "2000"])
+    def test_what_is_small_passes(self, rf: RequestFactory, length: str) -> None:
+        assert self.answer(rf, "/desk/login/", length).status_code == 200
+
+    def test_it_stands_in_the_sites_way(self, client: Client) -> None:
+        asked = client.post("/desk/login/", b"x" * (MAX_PLAIN_FORM + 1), content_type="multipart/form-data; boundary=x")
+
+        assert asked.status_code == 413
+        assert asked["X-Request-ID"]
 
 
 class TestPrivatePages:

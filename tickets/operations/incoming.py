@@ -34,8 +34,7 @@ from tickets.operations.errors import WrongState
 from tickets.operations.outgoing import cancel_solved_notice, customer_returned
 from tickets.text import is_bare_thanks, storable
 
-#: New tickets one customer may open within this time; what is written beyond them joins the newest.
-OPENED_MOST = 10
+#: The time `opens_most` speaks of.
 OPENED_WITHIN = timedelta(hours=1)
 
 
@@ -140,20 +139,21 @@ def receive(
     incoming: Incoming,
     ticket: Ticket | None = None,
     topic: Topic | None = None,
+    opens_most: int | None = None,
 ) -> Received:
     """Store what a customer wrote, visible and unread, whatever the bot was waiting for.
 
     Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
     comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
 
-    A customer who has opened `OPENED_MOST` tickets lately, or is muted, opens no other from the chat: the newest one
+    A customer who is muted, or has opened `opens_most` tickets within the hour, opens no other from the chat: the newest
     takes it.
     """
     if customer.stopped_bot_at is not None and incoming.is_from_chat:
         customer_returned(customer=customer)
     current = lock_ticket(ticket.pk) if ticket is not None else None
     if (current is None or _is_over(current)) and incoming.is_from_chat:
-        newest = _ticket_to_join(customer)
+        newest = _ticket_to_join(customer, opens_most)
         if newest is not None:
             return replace(_append(lock_ticket(newest.pk), incoming), joined=True)
     if current is None:
@@ -167,13 +167,15 @@ def _is_over(ticket: Ticket) -> bool:
     return not ticket.is_active and not ticket.can_reopen(timezone.now())
 
 
-def _ticket_to_join(customer: Customer) -> Ticket | None:
+def _ticket_to_join(customer: Customer, opens_most: int | None) -> Ticket | None:
     """The newest ticket of a customer who may not open another now."""
     newest = Ticket.objects.filter(customer=customer).order_by("-pk")
     if customer.is_muted:
         return newest.first()
-    last = list(newest[:OPENED_MOST])
-    if len(last) < OPENED_MOST or timezone.now() - last[-1].created_at > OPENED_WITHIN or _is_over(last[0]):
+    if opens_most is None:
+        return None
+    last = list(newest[:opens_most])
+    if len(last) < opens_most or timezone.now() - last[-1].created_at > OPENED_WITHIN or _is_over(last[0]):
         return None
     return last[0]
 
