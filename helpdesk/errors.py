@@ -1,5 +1,6 @@
 """What people and programs are told when a request could not be answered."""
 
+import sqlite3
 import sys
 
 from django.db import InterfaceError, OperationalError
@@ -12,6 +13,8 @@ from django.views.defaults import server_error
 from tickets.api import problems
 
 API = "/api/"
+#: The part of SQLite's result codes that names the error (https://sqlite.org/rescode.html).
+PRIMARY = 0xFF
 #: Seconds after which asking again may help.
 RETRY_AFTER = "10"
 
@@ -21,14 +24,21 @@ def failed(request: HttpRequest) -> HttpResponse:
 
     Django calls it while the exception is being handled, wherever it came from. Nothing here asks the database.
     """
-    error = sys.exception()
-    is_busy = isinstance(error, OperationalError | InterfaceError)
+    is_busy = is_of_a_busy_database(sys.exception())
     if request.path.startswith(API):
         return _problem(is_busy)
     if not is_busy:
         return server_error(request)
     page = render_to_string("503.html", {"LANGUAGE_CODE": get_language()})
     return HttpResponse(page, status=503, headers={"Retry-After": RETRY_AFTER})
+
+
+def is_of_a_busy_database(error: BaseException | None) -> bool:
+    """Whether asking again may help: SQLite gives one class to a file that is locked and to a table that is missing."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code is None or code & PRIMARY in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _problem(is_busy: bool) -> HttpResponse:

@@ -1,8 +1,10 @@
 """A query that takes too long: whom it is cut off for, and what people and programs are told."""
 
 import json
+import sqlite3
 import urllib.error
 import urllib.request
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -30,8 +32,27 @@ def sleep_too_long(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+def wait_for_the_writer(request: HttpRequest) -> HttpResponse:
+    """Two connections of one file, of which one already writes."""
+    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 10")
+            try:
+                with transaction.atomic():
+                    return HttpResponse()
+            finally:
+                cursor.execute("PRAGMA busy_timeout = 20000")
+
+
 def break_down(request: HttpRequest) -> HttpResponse:
     raise OperationalError("database is locked")
+
+
+def miss(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM nowhere")
+    return HttpResponse()
 
 
 def fail(request: HttpRequest) -> HttpResponse:
@@ -41,7 +62,13 @@ def fail(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path(f"{where}{name}", view)
     for where in ("desk/", "api/v1/")
-    for name, view in (("slow", sleep_too_long), ("broken", break_down), ("wrong", fail))
+    for name, view in (
+        ("slow", sleep_too_long),
+        ("broken", break_down),
+        ("locked", wait_for_the_writer),
+        ("wrong", fail),
+        ("missing", miss),
+    )
 ]
 for pattern in urlpatterns:
     pattern.callback.login_required = False  # type: ignore[attr-defined]
@@ -119,6 +146,17 @@ def test_programs_get_a_problem() -> None:
     answer = ask("/api/v1/broken")
     assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
     assert answer.json()["detail"].startswith("База данных не успела ответить.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_is_missing_is_an_error_of_ours() -> None:
+    assert ask("/desk/missing").status_code == 500
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(POSTGRESQL, reason="a file of SQLite's has one writer")
+def test_a_file_that_is_locked_is_told_as_one() -> None:
+    assert ask("/desk/locked").status_code == 503
 
 
 def test_an_error_of_ours_stays_one() -> None:
