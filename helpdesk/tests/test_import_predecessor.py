@@ -185,6 +185,22 @@ def test_the_desk_shows_it(earlier: Earlier, run: Import, aigerim: User, client:
     assert "Асель" in client.get(reverse("tickets:queue") + "?view=all").content.decode()
 
 
+def test_a_question_that_is_a_subject_alone_waits_too(
+    earlier: Earlier, run: Import, aigerim: User, client: Client
+) -> None:
+    earlier.ticket(subject="Где мой заказ?", status="new")
+    earlier.ticket(subject="Давно решено", status="closed", telegram_user_id=5002)
+    assert run() == []
+    client.force_login(aigerim)
+
+    waiting, closed = Ticket.objects.order_by("pk")
+    assert (waiting.waiting_since, closed.waiting_since) == (DAY, None)
+    assert (waiting.last_message, waiting.last_message_at) == (None, DAY)
+    page = client.get(reverse("tickets:ticket", args=[waiting.pk])).content.decode()
+    assert "Где мой заказ?" in page
+    assert "Где мой заказ?" in client.get(reverse("tickets:queue") + "?view=all").content.decode()
+
+
 def test_a_dry_run_writes_nothing_and_reports_the_same(earlier: Earlier, run: Import) -> None:
     number = earlier.ticket(status="странный")
     earlier.message(number, "client", "Вопрос")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from tickets import access
 from tickets.models import (
+    PREVIEW_LENGTH,
     REOPEN_WITHIN,
     SUBJECT_LENGTH,
     Attachment,
@@ -304,9 +305,11 @@ def _shape(ticket: Ticket, past: PastTicket, new: Sequence[Message], now: dateti
     """What follows for the ticket's row from its past and the messages it has."""
     said = [message for message in new if message.sender in (Sender.CLIENT, Sender.MANAGER)]
     ticket.opened_by = ticket.opened_by or next((m for m in new if m.sender == Sender.CLIENT), None)
+    ticket.subject = storable(past.subject)[:SUBJECT_LENGTH] or ticket.subject or _first_line(past)
     if said:
         show_last(ticket, said[-1])
-    ticket.subject = storable(past.subject)[:SUBJECT_LENGTH] or ticket.subject or _first_line(past)
+    elif ticket.last_message is None:
+        ticket.last_text = ticket.subject[:PREVIEW_LENGTH]
     ticket.priority, ticket.assignee = past.priority, past.assignee
     ticket.updated_at = past.updated_at
     ticket.version += 1
@@ -323,7 +326,9 @@ def _first_line(past: PastTicket) -> str:
 
 
 def _waiting_since(past: PastTicket) -> datetime | None:
-    """The first of the customer's messages after our last answer."""
+    """The first of the customer's messages after our last answer; of a ticket without any the subject is the question."""
+    if not past.messages and past.status in (Status.NEW, Status.OPEN):
+        return past.created_at
     since = None
     for message in past.messages:
         if message.sender == Sender.MANAGER:
