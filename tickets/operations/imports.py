@@ -326,7 +326,7 @@ def _first_line(past: PastTicket) -> str:
 
 
 def _waiting_since(past: PastTicket) -> datetime | None:
-    """The first of the customer's messages after our last answer; of a ticket without any the subject is the question."""
+    """The first of the customer's messages after our last answer; without any message the subject is the question."""
     if not past.messages and past.status in (Status.NEW, Status.OPEN):
         return past.created_at
     since = None
