@@ -69,6 +69,8 @@ def restore(path: Path, *, identity: Path | None = None, replace: bool = False, 
             without_timeouts()
             _empty(replace=replace)
             restored = _Restore(say).run(path, identity)
+            if restored.manifest != manifest:
+                raise BackupError("The archive was changed while it was read. The database stays as it was.")
     except Error as error:
         raise BackupError(f"The database refused it and stays as it was: {error}") from error
     except OSError as error:
@@ -153,7 +155,9 @@ class _Restore:
         return Restored(manifest, found, self._repaired, doubted, lost)
 
     def _insert(self, label: str, lines: list[bytes]) -> None:
-        table = self._tables[label]
+        table = self._tables.get(label)
+        if table is None:
+            raise DamagedError(f"it holds rows of {label}, a table that is not there")
         try:
             table.insert(self._values(table, lines))
         except ValidationError as error:
