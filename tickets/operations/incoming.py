@@ -146,8 +146,8 @@ def receive(
     Without a `ticket` one is opened, for `topic`'s team or the default one. A ticket solved less than seven days ago
     comes back to work unless the message is bare thanks; an older one is followed up by a new ticket.
 
-    A customer who is muted, or has opened `opens_most` tickets within the hour, opens no other from the chat: the newest
-    takes it.
+    A customer who is muted, or has opened `opens_most` tickets within the hour, opens no other from the chat: the
+    newest takes it.
     """
     if customer.stopped_bot_at is not None and incoming.is_from_chat:
         customer_returned(customer=customer)
