@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from botbridge.sessions import ALBUMS_REMEMBERED, PendingAlbum, session_of, set_pending_media
-from tickets.api.fields import MAX_USER_ID, Id
+from tickets.api.fields import MAX_USER_ID, Id, Text
 from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
 from tickets.api.strict import AnyRequest, StrictSerializer, read_body
@@ -21,7 +19,7 @@ from tickets.models import Scope
 class Album(StrictSerializer):
     """An album whose later parts may still come, and the ticket they belong to."""
 
-    mediaGroupId = serializers.CharField(max_length=64, source="media_group_id")
+    mediaGroupId = Text(max_length=64, source="media_group_id")
     ticketId = Id(source="ticket")
 
 
@@ -39,12 +37,7 @@ class SessionIn(StrictSerializer):
     """Which albums of a customer are still on their way."""
 
     telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)
-    pendingMedia = Album(many=True, source="pending_media")
-
-    def validate_pendingMedia(self, albums: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if len(albums) > ALBUMS_REMEMBERED:
-            raise ValidationError(_("Не больше {n} альбомов сразу.").format(n=ALBUMS_REMEMBERED))
-        return albums
+    pendingMedia = Album(many=True, max_length=ALBUMS_REMEMBERED, source="pending_media")  # type: ignore[call-arg]  # of its list
 
 
 class Sessions(OpenToPrograms, APIView):

@@ -109,7 +109,6 @@ ProgramAnswers = tuple[str | int, str | int]
 FOR_PEOPLE: ProgramAnswers = (FORBIDDEN, FORBIDDEN)
 FOR_OWN_CUSTOMER: ProgramAnswers = (OK, HIDDEN)
 FOR_ALL_PROGRAMS: ProgramAnswers = (OK, OK)
-WRONG = 422
 
 Values = Callable[[Target, World], dict[str, Any]]
 Preparation = Callable[[Target], object]
@@ -359,7 +358,7 @@ API = [
     api("logout", "POST", STAFF),
     api("me", "GET", STAFF),
     api("tickets", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
-    api("tickets", "POST", SUPERVISING, data=asked, programs=(OK, WRONG)),
+    api("tickets", "POST", SUPERVISING, data=asked, programs=(OK, FORBIDDEN)),
     api("ticket", "GET", SEEING, of_ticket, programs=FOR_OWN_CUSTOMER),
     api("ticket", "PATCH", WORKING, of_ticket, data=lambda t, w: {"priority": "high"}),
     api("messages", "GET", SEEING, of_ticket, programs=FOR_OWN_CUSTOMER),
@@ -377,7 +376,7 @@ API = [
     api("topics", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("tags", "GET", STAFF),
     api("session", "GET", SEEING, of_chat, before=open_chat, programs=FOR_OWN_CUSTOMER),
-    api("sessions", "POST", SPEAKING, data=pending, before=open_chat, programs=(OK, WRONG)),
+    api("sessions", "POST", SPEAKING, data=pending, before=open_chat, programs=(OK, FORBIDDEN)),
     api("schema", "GET", EVERYONE, programs=FOR_ALL_PROGRAMS),
     api("docs", "GET", EVERYONE, programs=FOR_ALL_PROGRAMS),
     api("nothing", "GET", dict.fromkeys(PEOPLE, HIDDEN), programs=(HIDDEN, HIDDEN)),

@@ -1,7 +1,9 @@
 """The API as a whole: its document, its reading room, and who may call it from a browser."""
 
 import re
+from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -9,6 +11,8 @@ from django.test import Client
 
 from tickets.models import User
 
+#: What says of a value what it is.
+TYPED = {"type", "$ref", "allOf", "oneOf", "anyOf", "enum"}
 SCHEMA, DOCS, TICKETS = "/api/v1/schema/", "/api/v1/docs/", "/api/v1/tickets"
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +22,25 @@ def test_the_document_is_valid_and_leaves_nothing_unsaid() -> None:
     out = StringIO()
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
     assert "/api/v1/tickets/{ticket_id}/messages:" in out.getvalue()
+
+
+def test_the_document_gives_everything_a_type(client: Client) -> None:
+    document = client.get(SCHEMA, headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    assert [where for where, schema in schemas(document) if not TYPED & schema.keys()] == []
+
+
+def schemas(part: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema of a document, with its place there."""
+    if isinstance(part, list):
+        for number, inner in enumerate(part):
+            yield from schemas(inner, f"{where}/{number}")
+    elif isinstance(part, dict):
+        if isinstance(part.get("properties"), dict):
+            yield from ((f"{where}/{name}", schema) for name, schema in part["properties"].items())
+        for name, inner in part.items():
+            if name in ("schema", "items", "additionalProperties") and isinstance(inner, dict):
+                yield f"{where}/{name}", inner
+            yield from schemas(inner, f"{where}/{name}")
 
 
 def test_the_document_names_each_address_once(client: Client) -> None:

@@ -17,6 +17,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from tickets import access, operations
 from tickets.api.authentication import NOT_GOOD, REALM, SESSION_CLAIM, read, tokens_for
+from tickets.api.fields import Text
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body
 from tickets.api.throttles import AtLogin, AtRefresh
@@ -27,14 +28,14 @@ from tickets.operations import Rotation
 class Credentials(StrictSerializer):
     """A login and a password."""
 
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=4096, trim_whitespace=False)
+    username = Text(max_length=150)
+    password = Text(max_length=4096, trim_whitespace=False)
 
 
 class RefreshTokenIn(StrictSerializer):
     """The refresh token last given; it is good once."""
 
-    refresh = serializers.CharField(max_length=4096)
+    refresh = Text(max_length=4096)
 
 
 class TokenPair(serializers.Serializer[Any]):

@@ -16,6 +16,15 @@ class Id(serializers.IntegerField):
         super().__init__(**{"min_value": 1, "max_value": MAX_ID, **options})
 
 
+class Text(serializers.CharField):
+    """Words; a number is none, though REST framework's own would write it out."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
 class Moment(serializers.DateTimeField):
     """A moment in UTC, ISO 8601: "2026-03-24T10:15:00.123456Z"."""
 

@@ -11,7 +11,7 @@ from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
 from tickets.api.strict import AnyRequest
 from tickets.api.tickets import find_ticket
-from tickets.models import Scope
+from tickets.models import Attachment, Scope
 from tickets.serving import serve_file
 
 
@@ -26,6 +26,6 @@ class File(OpenToPrograms, APIView):
     def get(self, request: AnyRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
         """A file's bytes; `Range` gives a piece of them."""
         ticket = find_ticket(request.user, ticket_id)
-        if not messages_of(request.user, ticket).filter(attachments=attachment_id).exists():
+        if not Attachment.objects.filter(pk=attachment_id, message__in=messages_of(request.user, ticket)).exists():
             raise NotFound
         return serve_file(request._request, ticket, attachment_id)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,7 +16,7 @@ from rest_framework.views import APIView
 
 from tickets import access, operations
 from tickets.access import Program
-from tickets.api.fields import Id, Moment
+from tickets.api.fields import Id, Moment, Text
 from tickets.api.pages import MAX_LIMIT, PageQuery, Pagination, total_of
 from tickets.api.parsers import FormParser, JSONParser
 from tickets.api.permissions import OpenToPrograms
@@ -23,6 +24,7 @@ from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
 from tickets.api.strict import AnyRequest, StrictSerializer, read_body, read_query
 from tickets.api.tickets import find_ticket
+from tickets.files import MAX_FILES
 from tickets.models import Attachment, AttachmentState, ContentType, DeliveryState, Message, Scope, Sender, Ticket, User
 from tickets.operations import NotAllowed, Seen, Upload
 
@@ -121,17 +123,19 @@ class NewMessage(StrictSerializer):
     senderType = serializers.ChoiceField(
         choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], required=False
     )
-    text = serializers.CharField(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
+    text = Text(max_length=20_000, trim_whitespace=False)
     replyTo = Id(allow_null=True, default=None)
     mediaType = serializers.ChoiceField(choices=MEDIA_TYPES, required=False)
     seenMessageId = Id(min_value=0, required=False)
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
+    clientId = Text(max_length=MAX_KEY, required=False)
 
 
 class NewMessageWithFiles(NewMessage):
-    """The same as a form, with up to ten files."""
+    """The same as a form, with up to ten files, and words or not."""
 
-    files = serializers.ListField(child=serializers.FileField(), required=False)
+    text = Text(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
+    replyTo = Id(required=False)
+    files = serializers.ListField(child=serializers.FileField(), max_length=MAX_FILES, required=False)
 
 
 def messages_of(caller: User | Program, ticket: Ticket) -> QuerySet[Message]:
@@ -188,7 +192,7 @@ class Messages(OpenToPrograms, APIView):
     def post(self, request: AnyRequest, ticket_id: int) -> Response:
         """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""
         ticket = find_ticket(request.user, ticket_id)
-        values = read_body(NewMessage, request)
+        values = read_body(NewMessageWithFiles if is_form(request) else NewMessage, request)
         kind = ContentType(values["mediaType"]) if "mediaType" in values else None
         uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist("files")]
 
@@ -217,13 +221,17 @@ class OneMessage(OpenToPrograms, APIView):
         return Response(shown(request, ticket, message))
 
 
+def is_form(request: AnyRequest) -> bool:
+    return isinstance(request.data, QueryDict)
+
+
 def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], uploads: list[Upload]) -> Message:
     """The one operation a new message asks for."""
     if isinstance(caller, Program):
         if values.get("senderType", Sender.CLIENT) != Sender.CLIENT:
             raise NotAllowed(_("Программа пишет только от имени клиента."))
         return operations.write_by_program(
-            program=caller, ticket_id=ticket.pk, text=values["text"], quote_id=values["replyTo"], uploads=uploads
+            program=caller, ticket_id=ticket.pk, text=values["text"], quote_id=values.get("replyTo"), uploads=uploads
         )
     sender = values.get("senderType", Sender.MANAGER)
     if sender == Sender.CLIENT:
@@ -240,4 +248,4 @@ def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], upl
     if sender == Sender.NOTE:
         return operations.note(**common)
     seen = Seen(values["seenMessageId"]) if "seenMessageId" in values else None
-    return operations.reply(quote_id=values["replyTo"], seen=seen, **common)
+    return operations.reply(quote_id=values.get("replyTo"), seen=seen, **common)

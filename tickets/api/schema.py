@@ -9,8 +9,13 @@ from rest_framework import serializers
 
 from tickets.api.authentication import CUSTOMER_HEADER
 from tickets.api.permissions import scope_of
+from tickets.api.strict import StrictSerializer
 
 Endpoint = tuple[str, str, str, Any]
+
+# Every text is without NUL (`ProhibitNullCharactersValidator`), and where it is asked for, not all space.
+WORDS_OR_NOTHING = r"^[^\u0000]*$"
+SOME_WORDS = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 
 
 class Problem(serializers.Serializer[Any]):
@@ -51,7 +56,23 @@ def without_slashes(endpoints: list[Endpoint], **_options: Any) -> list[Endpoint
 
 
 class Described(AutoSchema):
-    """Says of each operation which scope a service account needs for it."""
+    """Says of each operation which scope a service account needs, and of input what else is refused."""
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        is_strict = direction == "request" and isinstance(serializer, StrictSerializer)
+        return schema | {"additionalProperties": False} if is_strict else schema
+
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if direction != "request":
+            return schema
+        most = getattr(field, "max_length", None)
+        if isinstance(field, serializers.ListSerializer) and most is not None:
+            return schema | {"maxItems": most}
+        if isinstance(field, serializers.CharField) and not isinstance(field, serializers.RegexField):
+            return schema | {"pattern": WORDS_OR_NOTHING if field.allow_blank else SOME_WORDS}
+        return schema
 
     def get_description(self) -> str:  # type: ignore[override]  # as in AutoSchema itself
         words = str(super().get_description())

@@ -57,6 +57,7 @@ def read_query(kind: type[serializers.Serializer[Any]], request: AnyRequest) -> 
 
     :raises ValidationError: with the errors of each parameter.
     """
-    serializer = kind(data=request.query_params)
+    # A plain dictionary: of a form's blank value REST framework makes one that was not given.
+    serializer = kind(data=dict(request.query_params.items()))
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

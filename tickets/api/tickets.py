@@ -9,20 +9,20 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tickets import operations
 from tickets.access import Program
-from tickets.api.fields import MAX_USER_ID, Id, Moment
+from tickets.api.fields import MAX_USER_ID, Id, Moment, Text
 from tickets.api.pages import CursorPagination, CursorQuery, walk
 from tickets.api.permissions import OpenToPrograms
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
 from tickets.api.strict import AnyRequest, ApiRequest, StrictSerializer, read_body, read_query
 from tickets.models import SUBJECT_LENGTH, Priority, Scope, Status, Tag, Ticket, User
-from tickets.operations import NotVisible, Seen
+from tickets.operations import NotAllowed, NotVisible, Seen
 from tickets.text import MAX_TEXT
 
 PRIORITIES = [priority.name.lower() for priority in Priority]
@@ -87,7 +87,9 @@ class TicketsQuery(CursorQuery):
 
     user_id = Id(required=False, help_text="The customer's Telegram user id.")
     status = serializers.ChoiceField(choices=Status.choices, required=False)
-    assignee = serializers.CharField(max_length=20, required=False, help_text="A person's id, `me` or `none`.")
+    assignee = serializers.RegexField(
+        r"\A(me|none|[0-9]{1,18})\Z", trim_whitespace=False, required=False, help_text="A person's id, `me` or `none`."
+    )
     team = Id(required=False)
     topic = Id(required=False)
     tag = serializers.CharField(max_length=40, required=False)
@@ -96,20 +98,15 @@ class TicketsQuery(CursorQuery):
     )
     updated_since = serializers.DateTimeField(required=False)
 
-    def validate_assignee(self, value: str) -> str:
-        if value not in (NOBODY, MYSELF) and not (value.isascii() and value.isdigit() and len(value) < 19):
-            raise ValidationError(_("Номер сотрудника, me или none."))
-        return value
-
 
 class NewTicket(StrictSerializer):
     """A question of a customer's. A person takes it down, say from a phone call; a service account hands it over."""
 
     telegramUserId = serializers.IntegerField(min_value=1, max_value=MAX_USER_ID)
-    subject = serializers.CharField(max_length=SUBJECT_LENGTH, allow_blank=True, default="")
-    text = serializers.CharField(max_length=MAX_TEXT)
+    subject = Text(max_length=SUBJECT_LENGTH, allow_blank=True, default="")
+    text = Text(max_length=MAX_TEXT)
     topic = Id(allow_null=True, default=None)
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
+    clientId = Text(max_length=MAX_KEY, required=False)
 
 
 class TicketChange(StrictSerializer):
@@ -119,11 +116,11 @@ class TicketChange(StrictSerializer):
     priority = PriorityField(required=False)
     assignee = Id(allow_null=True, required=False)
     topic = Id(allow_null=True, required=False)
-    tags = serializers.ListField(child=serializers.CharField(max_length=40), max_length=50, required=False)
+    tags = serializers.ListField(child=Text(max_length=40), max_length=50, required=False)
     seenMessageId = Id(
         min_value=0, required=False, help_text="The last message the caller knows; newer ones refuse the change."
     )
-    clientId = serializers.CharField(max_length=MAX_KEY, required=False)
+    clientId = Text(max_length=MAX_KEY, required=False)
 
 
 def shown_to(caller: User | Program, ticket: Ticket) -> dict[str, Any]:
@@ -216,16 +213,15 @@ def open_ticket(caller: User | Program, values: dict[str, Any]) -> Ticket:
 
 
 def refuse_another_customer(caller: User | Program, telegram_user_id: int) -> None:
-    """:raises ValidationError: a program's body is about another customer than its header."""
+    """:raises NotAllowed: a program's body is about another customer than its header."""
     if isinstance(caller, Program) and caller.telegram_user_id != telegram_user_id:
-        raise ValidationError({"telegramUserId": [_("Это не тот клиент, от чьего имени сделан вызов.")]})
+        raise NotAllowed(_("Это не тот клиент, от чьего имени сделан вызов."))
 
 
 def refuse_internal_filters(caller: User | Program, query: dict[str, Any]) -> None:
-    """:raises ValidationError: a program asks by what customers do not see."""
-    asked = [name for name in INTERNAL_FILTERS if name in query]
-    if isinstance(caller, Program) and asked:
-        raise ValidationError({name: [_("Программам этот отбор недоступен.")] for name in asked})
+    """:raises NotAllowed: a program asks by what customers do not see."""
+    if isinstance(caller, Program) and not query.keys().isdisjoint(INTERNAL_FILTERS):
+        raise NotAllowed(_("Программам этот отбор недоступен."))
 
 
 def filtered(tickets: QuerySet[Ticket], query: dict[str, Any], user: User | Program) -> QuerySet[Ticket]:

@@ -49,6 +49,24 @@ def test_letters_no_database_keeps(called_by: Call, aigerim: User, ticket: Ticke
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
 
 
+@pytest.mark.parametrize("name", ["text", "clientId"])
+def test_a_number_is_no_text(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Да", name: 5}, format="json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+@pytest.mark.parametrize("name", ["user_id", "status", "search", "updated_since", "assignee", "cursor"])
+def test_a_filter_without_a_value_is_no_filter_left_out(
+    called_by: Call, aigerim: User, ticket: Ticket, name: str
+) -> None:
+    answer = called_by(aigerim).get(TICKETS, {name: ""})
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+
+
+def test_a_file_no_row_can_be_is_not_there(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    assert called_by(aigerim).get(f"{TICKETS}/{ticket.pk}/files/{2**63}").status_code == 404
+
+
 def test_all_that_is_wrong_is_named_at_once(called_by: Call, saule: User) -> None:
     answer = called_by(saule).post(TICKETS, {"telegramUserId": 0, "text": "", "colour": "red"}, format="json")
     assert set(answer.json()["errors"]) == {"telegramUserId", "text", "colour"}

@@ -168,9 +168,9 @@ class TestOwnerCheck:
         before = Message.objects.count()
         assert foreign.post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Я"}, format="json").status_code == 404
         opened = foreign.post(TICKETS, {"telegramUserId": 700_001, "text": "Я"}, format="json")
-        assert (opened.status_code, list(opened.json()["errors"])) == (422, ["telegramUserId"])
+        assert opened.status_code == 403
         session: dict[str, object] = {"telegramUserId": timur.telegram_user_id, "pendingMedia": []}
-        assert foreign.post(f"{V1}/sessions", session, format="json").status_code == 422
+        assert foreign.post(f"{V1}/sessions", session, format="json").status_code == 403
         assert Message.objects.count() == before
 
     def test_operations_ask_again(self, portal: ServiceAccount, ticket: Ticket, lena: Customer) -> None:
@@ -286,8 +286,7 @@ class TestReading:
     @pytest.mark.parametrize("query", [{"assignee": "none"}, {"team": 1}, {"tag": "скандалист"}])
     def test_nor_do_filters(self, program: ProgramClient, ticket: Ticket, query: dict[str, object]) -> None:
         Tag.objects.create(name="скандалист")
-        answer = program.get(TICKETS, query)
-        assert (answer.status_code, list(answer.json()["errors"])) == (422, list(query))
+        assert program.get(TICKETS, query).status_code == 403
 
     def test_the_conversation_is_what_the_customer_sees(
         self, program: ProgramClient, called_by: Call, ticket: Ticket, aigerim: User, bolat: User
