@@ -8,7 +8,7 @@ SLOW_ONLY := slow or (browser and not loop)
 export DEBUG ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format messages lock
+.PHONY: help run test test-all lint format messages openapi lock
 
 help:
 	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-all  make test and then the slow tests: killed processes, every browser run"
 	@echo "make format    let ruff put the code in order"
 	@echo "make messages  collect the texts to translate and compile the translations"
+	@echo "make openapi   write the API's document anew, docs/openapi.yaml"
 	@echo "make lock      pin again what the direct requirements bring along"
 
 $(VENV)/.python:
@@ -62,6 +63,10 @@ format: $(VENV)/.dev
 messages: $(VENV)/.dev
 	$(BIN)/python manage.py makemessages --locale ru --locale kk --locale en --add-location file --ignore var --ignore .venv
 	$(BIN)/python manage.py compilemessages --ignore var --ignore .venv
+
+# Without a .env, so that it says the same on every machine.
+openapi: $(VENV)/.dev
+	ENV_FILE= $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 # In an environment of its own, so that nothing but the requirements and what they need is pinned.
 lock:

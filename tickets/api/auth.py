@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
@@ -80,6 +80,11 @@ class Login(Door):
         tags=["auth"],
         request=Credentials,
         responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
+        examples=[
+            OpenApiExample(
+                "sign in", value={"username": "madina", "password": "correct-horse-battery"}, request_only=True
+            )
+        ],
         auth=[],
     )
     def post(self, request: ApiRequest) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +20,23 @@ from tickets.pages.events import events_after
 DEFAULT_LIMIT = 100
 #: States of a reply (`delivery`) and of a file (`file`).
 STATES = sorted({*DeliveryState.values, *AttachmentState.values})
+
+AN_EVENT = {
+    "id": 90_125,
+    "ticketId": 1042,
+    "kind": "delivery",
+    "createdAt": "2026-03-24T10:16:12.654321Z",
+    "actor": None,
+    "serviceAccount": None,
+    "message": 5310,
+    "assignee": None,
+    "team": None,
+    "topic": None,
+    "tag": None,
+    "priority": None,
+    "state": "sent",
+    "until": None,
+}
 
 
 class EventOut(serializers.Serializer[Any]):
@@ -80,6 +97,14 @@ class Events(OpenToPrograms, APIView):
         tags=["events"],
         parameters=[EventsQuery],
         responses={200: EventsPage, **problems(401, 403, 409, 422, 429)},
+        examples=[
+            OpenApiExample(
+                "a page",
+                value={"events": [AN_EVENT], "nextCursor": 90_125, "more": False},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
     )
     def get(self, request: AnyRequest) -> Response:
         """What happened after an event, the oldest first, on the tickets this caller sees now.

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.response import Response
@@ -188,6 +188,24 @@ class Messages(OpenToPrograms, APIView):
         tags=["messages"],
         request={"application/json": NewMessage, "multipart/form-data": NewMessageWithFiles},
         responses={201: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
+        examples=[
+            OpenApiExample(
+                "a reply",
+                value={
+                    "senderType": "manager",
+                    "text": "Заказ в пути, будет завтра.",
+                    "clientId": "c1a7ef8e-0f1e-4b0d-8a55-2f4a7a9f3c11",
+                },
+                request_only=True,
+                media_type="application/json",
+            ),
+            OpenApiExample(
+                "what the customer wrote",
+                value={"senderType": "client", "text": "Жду с утра"},
+                request_only=True,
+                media_type="application/json",
+            ),
+        ],
     )
     def post(self, request: AnyRequest, ticket_id: int) -> Response:
         """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
@@ -32,6 +32,22 @@ NOBODY, MYSELF = "none", "me"
 #: How we sort and share our work, which no customer sees.
 INTERNAL: dict[str, Any] = {"priority": None, "assignee": None, "team": None, "tags": []}
 INTERNAL_FILTERS = ("assignee", "team", "tag")
+
+A_TICKET = {
+    "id": 1042,
+    "telegramUserId": 700_001,
+    "customerName": "Тимур Ахметов",
+    "subject": "Заказ 719-204",
+    "status": "open",
+    "priority": "normal",
+    "assignee": 7,
+    "team": 1,
+    "topic": None,
+    "tags": ["доставка"],
+    "createdAt": "2026-03-24T10:15:00.123456Z",
+    "updatedAt": "2026-03-24T10:16:12.654321Z",
+    "lastMessageAt": "2026-03-24T10:15:00.123456Z",
+}
 
 
 class PriorityField(serializers.ChoiceField):
@@ -150,6 +166,17 @@ class Tickets(OpenToPrograms, APIView):
         tags=["tickets"],
         parameters=[TicketsQuery],
         responses={200: TicketsPage, **problems(401, 403, 422, 429)},
+        examples=[
+            OpenApiExample(
+                "a page",
+                value={
+                    "tickets": [A_TICKET],
+                    "pagination": {"total": 1, "limit": 50, "offset": 0, "nextCursor": None},
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
     )
     def get(self, request: AnyRequest) -> Response:
         """The tickets this person sees, the newest first; for a service account those of its customer."""
@@ -162,6 +189,19 @@ class Tickets(OpenToPrograms, APIView):
         operation_id="createTicket",
         tags=["tickets"],
         request=NewTicket,
+        examples=[
+            OpenApiExample(
+                "a question",
+                value={
+                    "telegramUserId": 700_001,
+                    "subject": "Заказ 719-204",
+                    "text": "Где мой заказ?",
+                    "clientId": "4f6f0c1e-1d0a-4a57-8f53-0b6f4c1f9d20",
+                },
+                request_only=True,
+            ),
+            OpenApiExample("opened", value=A_TICKET, response_only=True, status_codes=["201"]),
+        ],
         responses={201: TicketOut, **problems(400, 401, 403, 409, 413, 415, 422, 429)},
     )
     def post(self, request: AnyRequest) -> Response:
