@@ -112,6 +112,7 @@ LEFT_OUT = {
     "sessions.Session",
     "tickets.ApiSession",
     "tickets.Change",
+    "tickets.DeskSession",
     "tickets.Job",
 }
 

@@ -17,6 +17,7 @@ from tickets.models.messages import (
     attachment_path,
 )
 from tickets.models.people import MANAGERS, SUPERVISORS, Language, Presence, Team, Theme, User
+from tickets.models.sessions import DeskSession
 from tickets.models.tickets import (
     ACTIVE,
     COUNT_CAP,
@@ -56,6 +57,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "DeliveryState",
+    "DeskSession",
     "Draft",
     "Event",
     "Job",
