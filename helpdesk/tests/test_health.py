@@ -285,8 +285,10 @@ def test_a_backup_that_is_missing_is_named_and_stops_nothing(
     assert client.get("/health/ready").status_code == 200
 
 
-def test_who_makes_backups_otherwise_hears_nothing_of_them(
+def test_who_makes_backups_otherwise_or_develops_hears_nothing_of_them(
     client: Client, bot: BotStatus, backups: Path, settings: LazySettings
 ) -> None:
     settings.BACKUP_KEEP = 0
+    assert client.get("/health").json()["status"] == "ok"
+    settings.BACKUP_KEEP, settings.DEBUG = 7, True
     assert client.get("/health").json()["status"] == "ok"
