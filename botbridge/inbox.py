@@ -8,6 +8,7 @@ transaction: the dispatcher's coroutine runs on the loop, its ORM calls on the t
 import asyncio
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -52,7 +53,8 @@ class Claim:
 
 def claim(bot_id: int) -> Claim | None:
     """The head of a chat that no worker is busy with; None where there is nothing to do."""
-    chats = _waiting_chats(bot_id)
+    # A flood stored before it would keep everybody else's message waiting until the last of its own is handled.
+    chats = _waiting_chats(bot_id, but=pace.flooding_chats()) or _waiting_chats(bot_id)
     if not chats:
         return None
     with transaction.atomic():
@@ -75,10 +77,11 @@ def _stored(bot_id: int) -> QuerySet[Update]:
     return Update.objects.filter(bot_id=bot_id, state=Update.State.STORED)
 
 
-def _waiting_chats(bot_id: int) -> list[int]:
+def _waiting_chats(bot_id: int, *, but: Collection[int] = ()) -> list[int]:
     """Chats with something to handle and nobody at it, those waiting longest first."""
     busy = ChatSession.objects.filter(bot_id=bot_id, chat_id=OuterRef("chat_id"), handle_after__gt=Now())
-    oldest = _stored(bot_id).filter(~Exists(busy)).order_by("pk").values_list("chat_id", flat=True)[:CANDIDATES]
+    free = _stored(bot_id).filter(~Exists(busy)).exclude(chat_id__in=but)
+    oldest = free.order_by("pk").values_list("chat_id", flat=True)[:CANDIDATES]
     return [chat_id for chat_id in dict.fromkeys(oldest) if chat_id is not None]
 
 

@@ -3,6 +3,7 @@
 Counted in the chat's row, which whoever handles an update has locked; the inbox saves it with the update.
 """
 
+import time
 from datetime import timedelta
 
 from django.utils import timezone
@@ -24,12 +25,27 @@ TOLD_ONCE_IN = timedelta(hours=1)
 FIELDS = ("minute_since", "heard", "said", "told_joined_at")
 
 
+#: Chats found flooding by this process, and until when (`time.monotonic`) they come after all others.
+_flooding: dict[int, float] = {}
+
+
 def hear(session: ChatSession) -> None:
     """Count one update."""
     now = timezone.now()
     if session.minute_since is None or now - session.minute_since >= WINDOW:
         session.minute_since, session.heard, session.said = now, 0, 0
     session.heard += 1
+    if is_flood(session):
+        _flooding[session.chat_id] = time.monotonic() + WINDOW.total_seconds()
+
+
+def flooding_chats() -> list[int]:
+    """Chats whose updates may wait while anybody else's do."""
+    now = time.monotonic()
+    for chat_id, until in list(_flooding.items()):
+        if until <= now:
+            _flooding.pop(chat_id, None)
+    return list(_flooding)
 
 
 def is_flood(session: ChatSession) -> bool:

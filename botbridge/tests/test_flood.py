@@ -1,5 +1,6 @@
 """A customer who writes, presses or asks without end: everything is kept, little of it answered."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,11 @@ pytestmark = pytest.mark.django_db
 
 FLOOD = "Сообщений очень много. Все сохранены, менеджер прочитает их по порядку."
 MANY = pace.HEARD_MOST + 30
+
+
+@pytest.fixture(autouse=True)
+def nobody_floods_yet() -> None:
+    pace._flooding.clear()
 
 
 def a_minute_passes() -> None:
@@ -79,6 +85,26 @@ def test_one_customers_flood_takes_no_answer_from_another(line: Line, phone: Pho
     other = Phone(line, id=700_002, first_name="Лена")
     other.write("/help")
     assert len(other.heard) == 1
+
+
+def test_a_flood_stored_before_keeps_nobody_elses_message_waiting(line: Line, phone: Phone) -> None:
+    line.store(*(phone.message(text=f"Ау {number}") for number in range(MANY)))
+    for _ in range(pace.HEARD_MOST + 1):
+        line.handle_next()
+    other = Phone(line, id=700_002, first_name="Лена")
+    line.store(other.message(text="Один вопрос"))
+    line.handle_next()
+    assert other.written == ["Один вопрос"]
+    assert len(phone.written) == pace.HEARD_MOST + 1
+    line.handle_all()
+    assert phone.written == [f"Ау {number}" for number in range(MANY)]
+
+
+def test_who_floods_waits_for_others_no_longer_than_a_window(phone: Phone) -> None:
+    pace._flooding[phone.id] = time.monotonic() + 1
+    assert pace.flooding_chats() == [phone.id]
+    pace._flooding[phone.id] = time.monotonic()
+    assert pace.flooding_chats() == []
 
 
 # New tickets.
