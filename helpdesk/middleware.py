@@ -95,7 +95,7 @@ def bounded_bodies(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        takes_files = request.path.startswith(TAKES_FILES)
+        takes_files = request.path.startswith(TAKES_FILES) and request.content_type == "multipart/form-data"
         length = request.META.get("CONTENT_LENGTH") or "0"
         if request.path.startswith(API) or (
             length.isdecimal() and int(length) <= (MAX_FORM if takes_files else MAX_PLAIN_FORM)

@@ -102,6 +102,9 @@ class TestBoundedBodies:
     def test_a_reply_may_bring_as_many_files_as_a_message_takes(self, rf: RequestFactory) -> None:
         assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM)).status_code == 200
         assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM + 1)).status_code == 413
+        words_alone = rf.post("/", content_type="application/x-www-form-urlencoded", CONTENT_LENGTH=str(MAX_FORM))
+        words_alone.path = "/desk/t/1000/reply/"
+        assert bounded_bodies(lambda request: HttpResponse())(words_alone).status_code == 413
 
     @pytest.mark.parametrize("length", ["-5", "many", "1e3"])
     def test_a_length_that_is_no_number_is_refused(self, rf: RequestFactory, length: str) -> None:

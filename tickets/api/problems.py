@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from tickets.api.parsers import TooLarge
 from tickets.operations import Invalid, Refused, Unseen
 
 CONTENT_TYPE = "application/problem+json"
@@ -32,6 +33,8 @@ def handle(error: Exception, context: Json) -> Response | None:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):  # what Django read before our parsers could refuse it
+        error = TooLarge()
     elif isinstance(error, SuspiciousOperation):  # more files or fields than Django reads
         error = exceptions.ParseError(_("Запрос не удалось разобрать: в нём слишком много файлов или полей."))
     if isinstance(error, Refused):

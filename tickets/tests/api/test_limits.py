@@ -54,6 +54,16 @@ def test_login_and_refresh_are_counted_apart(api: APIClient, address: str, body:
     assert answers[-1]["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("address", [LOGIN, REFRESH, TICKETS])
+@pytest.mark.parametrize("megabytes", [2, 5])
+def test_a_body_over_the_cap_is_told_as_one_whoever_reads_it_first(
+    called_by: Call, aigerim: User, address: str, megabytes: int
+) -> None:
+    body = b'{"text": "' + b"x" * megabytes * 1024 * 1024 + b'"}'
+    answer = called_by(aigerim).generic("POST", address, body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
+
+
 # Redis.
 
 
