@@ -12,7 +12,8 @@ import requests
 
 from conftest import PASSWORD
 from helpdesk.tests.servers import web_server
-from tickets.models import User
+from tickets import operations
+from tickets.models import Scope, User
 
 BOT = f"7000000001:{'a' * 35}"
 CUSTOMER = 900_001
@@ -52,6 +53,16 @@ def program(saule: User) -> Iterator[Program]:
         yield client
 
 
+@pytest.fixture
+def portal(program: Program, saule: User) -> Program:
+    """The same program with a service account, which names the customer on every call."""
+    account = operations.create_service_account(actor=saule, name="Портал", scopes=Scope.values)
+    client = Program(program.base)
+    client.http.headers["Authorization"] = f"Bearer {operations.issue_key(actor=saule, account=account)}"
+    client.http.headers["X-Telegram-User-Id"] = str(CUSTOMER)
+    return client
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_tickets_and_messages(program: Program, slash: str) -> None:
     tickets = f"/api/v1/tickets{slash}"
@@ -81,6 +92,23 @@ def test_tickets_and_messages(program: Program, slash: str) -> None:
     page = program.get(messages, limit=1, offset=1)
     assert page["messages"] == everything["messages"][1:2]
     assert page["pagination"]["total"] == everything["pagination"]["total"]
+
+
+def test_a_customers_program(portal: Program, program: Program) -> None:
+    made = portal.post("/api/v1/tickets", {"telegramUserId": CUSTOMER, "subject": "Чек", "text": "Где чек?"})
+    assert [ticket["id"] for ticket in portal.get("/api/v1/tickets", user_id=CUSTOMER)["tickets"]] == [made["id"]]
+    messages = f"/api/v1/tickets/{made['id']}/messages"
+    portal.post(messages, {"senderType": "client", "text": "Жду с утра"})
+    portal.post(messages, {"senderType": "manager", "text": "Я менеджер"}, expect=403)
+    program.post(messages, {"senderType": "manager", "text": "Высылаем"})
+    assert [message["text"] for message in portal.get(messages, limit=10, offset=0)["messages"]] == [
+        "Где чек?",
+        "Жду с утра",
+    ], "the reply waits for a bot, and the customer has not seen it yet"
+    albums = [{"mediaGroupId": "13579", "ticketId": made["id"]}]
+    portal.post("/api/v1/sessions", {"telegramUserId": CUSTOMER, "pendingMedia": albums}, expect=200)
+    assert portal.get(f"/api/v1/sessions/{CUSTOMER}")["pendingMedia"] == albums
+    assert [event["kind"] for event in portal.get("/api/v1/events")["events"]] == ["opened", "received"]
 
 
 def test_files(program: Program) -> None:

@@ -20,8 +20,8 @@ class OpenToPrograms:
 
 
 def scope_of(view: Any, method: str) -> Scope | None:
-    """What a service account needs to call this; None where it is for people alone."""
-    return view.scopes.get(method) if isinstance(view, OpenToPrograms) else None
+    """What a service account needs to call this; None where it is for people alone. HEAD is GET without its body."""
+    return view.scopes.get("GET" if method == "HEAD" else method) if isinstance(view, OpenToPrograms) else None
 
 
 class WorksHere(BasePermission):

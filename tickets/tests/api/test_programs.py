@@ -28,6 +28,7 @@ from tickets.models import (
     User,
 )
 from tickets.tests.api.conftest import V1, Call, ProgramClient, SpeakFor
+from tickets.tests.test_races import at_once
 
 # By its name: what is asked here is the whole API, and the domain's own tests import nothing of the bridge.
 ChatSession = apps.get_model("botbridge", "ChatSession")
@@ -79,6 +80,9 @@ class TestKey:
         answer = api.get(TICKETS, headers={"Authorization": f"Bearer {wrong}", "X-Telegram-User-Id": "1"})
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
+
+    def test_head_asks_as_get_does(self, program: ProgramClient, ticket: Ticket) -> None:
+        assert program.head(f"{TICKETS}/{ticket.pk}").status_code == 200
 
     def test_an_account_without_a_key_is_opened_by_none(self, api: APIClient, portal: ServiceAccount) -> None:
         headers = {"Authorization": f"Bearer hdsk_{portal.key_id}_", "X-Telegram-User-Id": "1"}
@@ -395,6 +399,28 @@ class TestWriting:
         body = {"telegramUserId": 700_001, "pendingMedia": albums}
         assert program.post(f"{V1}/sessions", body, format="json").status_code == 200
         assert program.get(f"{V1}/sessions/700001").json()["pendingMedia"] == albums
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_repeat_at_the_same_moment_is_written_once(self, program: ProgramClient, ticket: Ticket) -> None:
+        def write() -> dict[str, object]:
+            client = ProgramClient(program.key, 700_001)
+            answer = client.post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Жду", "clientId": "a-1"}, format="json")
+            assert answer.status_code == 201, answer.content
+            found: dict[str, object] = answer.json()
+            return found
+
+        answers = at_once(*[write] * 5)
+        assert Message.objects.filter(text="Жду").count() == 1
+        assert all(answer == answers[0] for answer in answers)
+
+    def test_on_a_ticket_long_closed_a_new_one_is_opened(
+        self, program: ProgramClient, ticket: Ticket, saule: User
+    ) -> None:
+        long_ago = timezone.now() - timedelta(days=8)
+        Ticket.objects.filter(pk=ticket.pk).update(status="closed", resolved_at=long_ago, closed_at=long_ago)
+        answer = program.post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Снова"}, format="json")
+        assert answer.status_code == 201
+        assert answer.json()["ticketId"] != ticket.pk
 
 
 class TestLimits:
