@@ -1,6 +1,7 @@
 """Programs' accounts: made, changed, given a new key and revoked by supervisors; and what their calls leave behind."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from tickets.operations.rights import supervisors_only
 
 #: Begins every key, so that scanners of repositories and logs know a leaked one.
 KEY_PREFIX = "hdsk_"
+KEY = re.compile(KEY_PREFIX + r"(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})")
 USED_EVERY = timedelta(minutes=1)
 
 
@@ -75,9 +77,11 @@ def revoke_service_account(*, actor: User, account: ServiceAccount) -> None:
 
 def account_by_key(key: str) -> ServiceAccount | None:
     """The account whose key this is, if it is still good; its use is remembered, at most once a minute."""
-    key_id, _underscore, secret = key.removeprefix(KEY_PREFIX).partition("_")
-    account = ServiceAccount.objects.filter(key_id=key_id, revoked_at__isnull=True).first()
-    if account is None or not constant_time_compare(account.secret_hash, _hash(secret)):
+    parts = KEY.fullmatch(key)
+    if parts is None:
+        return None
+    account = ServiceAccount.objects.filter(key_id=parts["id"], revoked_at__isnull=True).first()
+    if account is None or not constant_time_compare(account.secret_hash, _hash(parts["secret"])):
         return None
     now = timezone.now()
     if account.last_used_at is None or now - account.last_used_at >= USED_EVERY:

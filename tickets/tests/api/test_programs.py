@@ -72,11 +72,23 @@ class TestKey:
         assert not [name for name, value in kept.items() if secret in str(value)]
 
     @pytest.mark.parametrize(
-        "key", ["hdsk_", "hdsk__", "hdsk_{key_id}_", "hdsk_{key_id}_wrong", "hdsk_nobody_{secret}", "hdsk_\xff_\xff"]
+        "key",
+        [
+            "hdsk_",
+            "hdsk__",
+            "hdsk_{key_id}_",
+            "hdsk_{key_id}_wrong",
+            "hdsk_{key_id}_{another}",
+            "hdsk_0000000000000000_{secret}",
+            "hdsk_{key_id}_{secret}\x00",
+            "hdsk_\xff_\xff",
+        ],
     )
     def test_another_one_opens_nothing(self, api: APIClient, portal: ServiceAccount, saule: User, key: str) -> None:
-        secret = operations.issue_key(actor=saule, account=portal).rpartition("_")[2]
-        wrong = key.format(key_id=portal.key_id, secret=secret)
+        another = operations.create_service_account(actor=saule, name="Магазин", scopes=Scope.values)
+        keys = [operations.issue_key(actor=saule, account=account) for account in (portal, another)]
+        secrets = [each.removeprefix("hdsk_").partition("_")[2] for each in keys]
+        wrong = key.format(key_id=portal.key_id, secret=secrets[0], another=secrets[1])
         answer = api.get(TICKETS, headers={"Authorization": f"Bearer {wrong}", "X-Telegram-User-Id": "1"})
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
