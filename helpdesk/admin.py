@@ -68,10 +68,6 @@ class SupervisorsSite(admin.AdminSite):
             return redirect("admin:index")
         return redirect_to_login(after, settings.LOGIN_URL)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
-        """The desk's page, which managers have too."""
-        return redirect("tickets:password")
-
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
         """The desk's sign-out: whoever leaves here is off the line there too."""
         return sign_out(cast(DeskRequest, request))

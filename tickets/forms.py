@@ -6,13 +6,11 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import PasswordChangeForm
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets import operations
 from tickets.models import Language, Presence, Priority, Theme, User, View
 from tickets.operations import Seen, Then, Upload
 
@@ -217,14 +215,3 @@ class DevicesForm(forms.Form):
     device = forms.CharField(max_length=32, required=False)
     program = forms.IntegerField(min_value=1, required=False)
     others = forms.BooleanField(required=False)
-
-
-class OwnPasswordForm(PasswordChangeForm):
-    """A person's own new password; asks for the present one."""
-
-    user: User
-
-    def save(self, commit: bool = True) -> User:
-        """By our operation, which leaves the rest of the row alone."""
-        operations.set_password(user=self.user, password=self.cleaned_data["new_password1"])
-        return self.user

@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from botbridge.models import ChatSession, OutboundCall, Update
-from conftest import PASSWORD, person, wrote
+from conftest import person, wrote
 from tickets import operations
 from tickets.models import (
     MANAGERS,
@@ -186,14 +186,11 @@ def decision(name: str, before: Preparation = lambda target: None, data: Values 
 
 
 HTMX = {"HX-Request": "true"}
-NEW_PASSWORD = {"old_password": PASSWORD, **dict.fromkeys(("new_password1", "new_password2"), "verbena-tramway-42")}
 
 DESK = [
     Route("tickets:login", "GET", EVERYONE),
     Route("tickets:logout", "POST", STAFF),
     Route("tickets:profile", "POST", STAFF, data=lambda target, world: {"theme": "dark"}),
-    Route("tickets:password", "GET", STAFF),
-    Route("tickets:password", "POST", STAFF, data=lambda target, world: NEW_PASSWORD),
     Route("tickets:devices", "GET", STAFF),
     Route("tickets:end-devices", "POST", STAFF, data=lambda target, world: {"others": "on"}),
     Route("tickets:queue", "GET", STAFF),
@@ -262,10 +259,6 @@ def admin_rows(model: str, editing: Answers) -> Iterator[Route]:
     yield Route(f"admin:{model}_delete", "POST", NOBODY_HERE, one)
 
 
-def of_person(target: Target, world: World) -> dict[str, object]:
-    return {"person_id": world.rows["tickets_user"]}
-
-
 ADMIN = [
     Route("admin:index", "GET", SUPERVISING),
     Route("admin:app_list", "GET", SUPERVISING, lambda target, world: {"app_label": "tickets"}),
@@ -285,7 +278,6 @@ ADMIN = [
         lambda target, world: {"content_type_id": 0, "object_id": 0},
     ),
     *(row for model, editing in ADMIN_LISTS.items() for row in admin_rows(model, editing)),
-    *(Route("admin:tickets_user_activity", method, SUPERVISING, of_person) for method in ("GET", "POST")),
     Route(
         "admin:tickets_customer_phone",
         "POST",

@@ -4,13 +4,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -20,7 +18,6 @@ from tickets import operations
 from tickets.admin.base import SupervisorAdmin, act_on_each, actor
 from tickets.admin.catalog import RetiringAdmin
 from tickets.models import MANAGERS, SUPERVISORS, Team, User
-from tickets.pages.activity import activity_of
 from tickets.passwords import new_password
 
 # The two groups come with the first migration; renaming or adding one would change nobody's rights.
@@ -60,26 +57,12 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             self.instance.teams.set(self.cleaned_data["teams"])
 
 
-class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
-    """A supervisor sets another person's password, or takes it away."""
-
-    user: User
-
-    def save(self, commit: bool = True) -> User:
-        """By our operation, which leaves the rest of the row alone."""
-        keeps_one = self.cleaned_data["set_usable_password"]
-        operations.set_password(user=self.user, password=self.cleaned_data["password1"] if keeps_one else None)
-        return self.user
-
-
 @admin.register(User)
 class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     """People of the company. Nobody is deleted: who leaves is disabled, and their tickets return to the queue."""
 
     form = PersonForm
     add_form = PersonForm
-    change_password_form = NewPasswordForm
-    change_form_template = "admin/tickets/user/change_form.html"
     add_form_template = None
     list_display = ("username", "display_name", "rights", "membership", "works", "presence", "last_login")
     list_filter = ("is_active", "groups", "teams")
@@ -137,7 +120,8 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         It is on this page and nowhere else: a message would carry it in a cookie.
         """
         password = new_password()
-        operations.set_password(user=obj, password=password)
+        obj.set_password(password)
+        obj.save(update_fields=["password"])
         context = self.admin_site.each_context(request) | {
             "title": _("Сотрудник добавлен"),
             "person": obj,
@@ -146,45 +130,10 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         }
         return TemplateResponse(request, "admin/tickets/user/added.html", context)
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Of a row that was there before, what the form changed and nothing else: it may have been disabled since."""
-        if not change:
-            obj.save()
-            return
-        columns = {field.name for field in obj._meta.concrete_fields}
-        obj.save(update_fields=columns.intersection(form.changed_data))
-
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if change and {"groups", "teams", "is_superuser"} & set(form.changed_data):
             operations.revoke(user=form.instance)
-
-    def get_urls(self) -> list[URLPattern]:
-        own = path("<int:person_id>/activity/", self.admin_site.admin_view(self.activity), name="tickets_user_activity")
-        return [own, *super().get_urls()]
-
-    def _let_go(self, request: HttpRequest, person: User) -> None:
-        def let_go(one: User) -> None:
-            operations.disable_user(actor=actor(request), user=one)
-            self.log_change(request, one, _("Отключён"))
-
-        act_on_each(request, [person], let_go, lambda _n: _("Отключён. Обращения вернулись в очередь."))
-
-    def activity(self, request: HttpRequest, person_id: int) -> HttpResponse:
-        """What this person did lately, and one button for when they leave."""
-        person = get_object_or_404(User, pk=person_id)
-        may_disable = person.is_active and person != actor(request) and self.has_change_permission(request, person)
-        if request.method == "POST":
-            self._let_go(request, person)
-            return redirect("admin:tickets_user_activity", person.pk)
-        context = self.admin_site.each_context(request) | {
-            "title": _("Что делал %(person)s") % {"person": person},
-            "activity": activity_of(person),
-            "may_disable": may_disable,
-            "password_page": reverse("admin:auth_user_password_change", args=[person.pk]),
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/tickets/user/activity.html", context)
 
     @admin.display(description=gettext_lazy("пароль"))
     def password_page(self, person: User) -> SafeString:

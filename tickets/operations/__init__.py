@@ -93,7 +93,6 @@ from tickets.operations.people import (
     mark_present,
     prune_desk_sessions,
     revoke,
-    set_password,
     set_preferences,
     set_presence,
 )
@@ -237,7 +236,6 @@ __all__ = [
     "say",
     "set_customer_language",
     "set_customer_phone",
-    "set_password",
     "set_preferences",
     "set_presence",
     "set_priority",

@@ -76,19 +76,6 @@ def enable_user(*, actor: User, user: User) -> None:
 
 
 @transaction.atomic
-def set_password(*, user: User, password: str | None) -> None:
-    """Give a person another password, or with None none that would let them in. Whatever was open ends.
-
-    Only the password is written: the rest of the row may have changed since it was read, as when the person has been
-    disabled.
-    """
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    ApiSession.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
-    revoke(user=user)
-
-
-@transaction.atomic
 def end_desk_session(*, user: User, device: str) -> None:
     """Sign this person out in one browser, pages and streams at once. One that is over already is no error."""
     DeskSession.objects.filter(user=user, device=device).exclude(device="").delete()

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from tickets import operations, sessions
-from tickets.forms import CarriedForm, DevicesForm, OwnPasswordForm, ProfileForm, SignInForm
+from tickets.forms import CarriedForm, DevicesForm, ProfileForm, SignInForm
 from tickets.models import ApiSession, DeskSession, Presence, User
 from tickets.operations import NotVisible
 from tickets.views.answers import DeskRequest, VisitorRequest
@@ -122,20 +122,6 @@ def profile(request: DeskRequest) -> HttpResponse:
     if chosen["language"]:
         _speak(answer, chosen["language"])
     return answer
-
-
-@never_cache
-@sensitive_post_parameters("old_password", "new_password1", "new_password2")
-@require_http_methods(["GET", "HEAD", "POST"])
-def password(request: DeskRequest) -> HttpResponse:
-    """A person's own new password: every other browser and program of theirs is signed out."""
-    form = OwnPasswordForm(request.user, request.POST or None)
-    if form.is_valid():
-        form.save()
-        update_session_auth_hash(request, request.user)
-        return redirect("tickets:devices")
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
-    return render(request, "tickets/password.html", {"form": form}, status=status)
 
 
 @never_cache
