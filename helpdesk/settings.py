@@ -95,7 +95,6 @@ MIDDLEWARE = [
     "helpdesk.middleware.private_pages",
     "helpdesk.middleware.ClosedByDefault",
     "tickets.middleware.StaffOnly",
-    "tickets.middleware.SessionInUse",
     "tickets.middleware.PresentAtDesk",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -156,10 +155,6 @@ COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = int(timedelta(days=7).total_seconds())
-SESSION_ENGINE = "tickets.sessions"
-# However often it is used, and while nobody does anything: a weekend is shorter.
-SESSION_LIVES = timedelta(days=env.int("SESSION_DAYS", default=14))
-SESSION_IDLES = timedelta(hours=env.int("SESSION_IDLE_HOURS", default=72))
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True

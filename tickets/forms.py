@@ -207,11 +207,3 @@ class ViewForm(forms.Form):
     view = forms.ChoiceField(choices=View.choices, required=False)
     after = forms.CharField(required=False)
     v = forms.CharField(required=False)
-
-
-class DevicesForm(forms.Form):
-    """Which sign-in is to end: a browser's, a program's, or all but this browser's."""
-
-    device = forms.CharField(max_length=32, required=False)
-    program = forms.IntegerField(min_value=1, required=False)
-    others = forms.BooleanField(required=False)

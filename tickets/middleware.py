@@ -33,26 +33,6 @@ class StaffOnly(MiddlewareMixin):
         return render(request, "tickets/no_entry.html", status=HTTPStatus.FORBIDDEN)
 
 
-class SessionInUse(MiddlewareMixin):
-    """Remembers when a person last did something, for sign-ins that end when nobody does: opened a page, or sent
-    anything. What an open page asks for by itself is nobody's doing.
-    """
-
-    def process_view(
-        self,
-        request: HttpRequest,
-        _view: Callable[..., HttpResponse],
-        _args: tuple[Any, ...],
-        _kwargs: dict[str, Any],
-    ) -> None:
-        place = request.resolver_match
-        if place is None or place.app_name not in {"tickets", "admin"} or not isinstance(request.user, User):
-            return
-        row = getattr(request.session, "row", None)
-        if row is not None and (request.method not in {"GET", "HEAD"} or "HX-Request" not in request.headers):
-            operations.mark_in_use(session=row)
-
-
 class PresentAtDesk(MiddlewareMixin):
     """Remembers that a signed-in person is at the desk: without a script or a stream their requests alone tell it.
 

@@ -55,8 +55,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", entry.sign_in, name="login"),
     path("logout/", entry.sign_out, name="logout"),
     path("profile/", entry.profile, name="profile"),
-    path("devices/", entry.devices, name="devices"),
-    path("devices/end/", entry.end_devices, name="end-devices"),
     path("take-next/", queue.take_next, name="take-next"),
     path("t/<int:ticket_id>/", include(of_ticket)),
 ]

@@ -64,7 +64,6 @@ SCHEDULE: tuple[Work, ...] = (
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
     clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),
-    clock(operations.prune_desk_sessions, _("Убрать законченные входы"), seconds=3600),
     clock(operations.prune_jobs, _("Убрать сделанные задания"), seconds=3600),
     Work(
         "nightly_backup",

@@ -191,8 +191,6 @@ DESK = [
     Route("tickets:login", "GET", EVERYONE),
     Route("tickets:logout", "POST", STAFF),
     Route("tickets:profile", "POST", STAFF, data=lambda target, world: {"theme": "dark"}),
-    Route("tickets:devices", "GET", STAFF),
-    Route("tickets:end-devices", "POST", STAFF, data=lambda target, world: {"others": "on"}),
     Route("tickets:queue", "GET", STAFF),
     Route("tickets:take-next", "POST", STAFF),
     *(read_part(name) for name in ("ticket", "messages", "head", "panel", "panel-rest", "state", "row", "peer")),

@@ -112,7 +112,6 @@ LEFT_OUT = {
     "sessions.Session",
     "tickets.ApiSession",
     "tickets.Change",
-    "tickets.DeskSession",
     "tickets.Job",
 }
 

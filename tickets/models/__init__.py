@@ -17,7 +17,6 @@ from tickets.models.messages import (
     attachment_path,
 )
 from tickets.models.people import MANAGERS, SUPERVISORS, Language, Presence, Team, Theme, User
-from tickets.models.sessions import DeskSession
 from tickets.models.tickets import (
     ACTIVE,
     COUNT_CAP,
@@ -57,7 +56,6 @@ __all__ = [
     "Decision",
     "Delivery",
     "DeliveryState",
-    "DeskSession",
     "Draft",
     "Event",
     "Job",

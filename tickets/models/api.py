@@ -9,12 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from tickets.models.people import User
 
 
-class ApiSessionQuerySet(models.QuerySet["ApiSession"]):
-    def good_of(self, user: User) -> "ApiSessionQuerySet":
-        """Sign-ins of this person's programs that have neither ended nor run out, the latest in use first."""
-        return self.filter(user=user, ended_at__isnull=True, expires_at__gt=timezone.now()).order_by("-rotated_at")
-
-
 class ApiSession(models.Model):
     """One sign-in over the API: a family of refresh tokens of which only the newest is good.
 
@@ -30,8 +24,6 @@ class ApiSession(models.Model):
     expires_at = models.DateTimeField(_("до"))
     ended_at = models.DateTimeField(_("закончен"), null=True, blank=True)
     created_at = models.DateTimeField(_("вход"), default=timezone.now, editable=False)
-
-    objects = ApiSessionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("вход через API")

@@ -84,18 +84,7 @@ from tickets.operations.outgoing import (
     settle,
     start_sending,
 )
-from tickets.operations.people import (
-    disable_user,
-    enable_user,
-    end_desk_session,
-    end_other_sessions,
-    mark_in_use,
-    mark_present,
-    prune_desk_sessions,
-    revoke,
-    set_preferences,
-    set_presence,
-)
+from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_preferences, set_presence
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.seen import Seen
@@ -175,8 +164,6 @@ __all__ = [
     "edit_reply",
     "enable_user",
     "end_api_session",
-    "end_desk_session",
-    "end_other_sessions",
     "enter_by_hand",
     "expire_automatic",
     "fail_file",
@@ -194,7 +181,6 @@ __all__ = [
     "language_for",
     "make_default_team",
     "mark_arrived",
-    "mark_in_use",
     "mark_present",
     "mark_seen",
     "mark_unread",
@@ -208,7 +194,6 @@ __all__ = [
     "pass_over_for_webhook",
     "prune_api",
     "prune_changes",
-    "prune_desk_sessions",
     "prune_jobs",
     "prune_webhook_calls",
     "receive",

@@ -1,15 +1,13 @@
 """Who is here, who may come in, and what happens to the work of those who leave."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import ACTIVE, ApiSession, Change, DeskSession, Language, Presence, Theme, Ticket, User
+from tickets.models import ACTIVE, ApiSession, Change, Language, Presence, Theme, Ticket, User
 from tickets.operations.acts import ring
 from tickets.operations.errors import NotAllowed, WrongState
 from tickets.operations.handling import free_ticket_of_the_gone
@@ -57,7 +55,6 @@ def disable_user(*, actor: User, user: User) -> int:
     locked.save(update_fields=["is_active", "presence", "shut_out_at"])
     owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
     ApiSession.objects.filter(user=locked, ended_at__isnull=True).update(ended_at=timezone.now())
-    DeskSession.objects.filter(user=locked).delete()
     freed = sum(free_ticket_of_the_gone(ticket_id, actor=actor) for ticket_id in owned)
     revoke(user=locked)
     return freed
@@ -73,35 +70,6 @@ def enable_user(*, actor: User, user: User) -> None:
         locked.shut_out_at = user.shut_out_at = timezone.now()
     locked.is_active = user.is_active = True
     locked.save(update_fields=["is_active", "shut_out_at"])
-
-
-@transaction.atomic
-def end_desk_session(*, user: User, device: str) -> None:
-    """Sign this person out in one browser, pages and streams at once. One that is over already is no error."""
-    DeskSession.objects.filter(user=user, device=device).exclude(device="").delete()
-    revoke(user=user)
-
-
-@transaction.atomic
-def end_other_sessions(*, user: User, device: str) -> None:
-    """Sign this person out everywhere but in the browser `device`, and their programs too."""
-    DeskSession.objects.filter(user=user).exclude(device=device).delete()
-    ApiSession.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
-    revoke(user=user)
-
-
-def mark_in_use(*, session: DeskSession) -> None:
-    """Remember that somebody does something in this session, at most once a minute."""
-    if not session.was_seen_lately(SEEN_EVERY):
-        DeskSession.objects.filter(pk=session.pk).update(seen_at=timezone.now())
-
-
-def prune_desk_sessions(*, now: datetime | None = None) -> int:
-    """Drop sign-ins that are over."""
-    moment = now or timezone.now()
-    over = Q(expire_date__lt=moment) | Q(signed_in_at__lt=moment - settings.SESSION_LIVES)
-    deleted, _rows = DeskSession.objects.filter(over | Q(seen_at__lt=moment - settings.SESSION_IDLES)).delete()
-    return int(deleted)
 
 
 def revoke(*, user: User) -> None:

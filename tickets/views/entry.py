@@ -16,11 +16,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
-from tickets import operations, sessions
-from tickets.forms import CarriedForm, DevicesForm, ProfileForm, SignInForm
-from tickets.models import ApiSession, DeskSession, Presence, User
+from tickets import operations
+from tickets.forms import CarriedForm, ProfileForm, SignInForm
+from tickets.models import Presence, User
 from tickets.operations import NotVisible
 from tickets.views.answers import DeskRequest, VisitorRequest
 
@@ -52,7 +52,6 @@ def sign_in(request: VisitorRequest) -> HttpResponse:
 
 def _signed_in(request: VisitorRequest, user: User, *, remember: bool) -> HttpResponse:
     login(request, user)
-    sessions.begin(request)
     request.session.set_expiry(REMEMBERED if remember else 0)
     operations.set_presence(user=user, presence=Presence.ONLINE)
     _keep_words(request, user)
@@ -122,33 +121,6 @@ def profile(request: DeskRequest) -> HttpResponse:
     if chosen["language"]:
         _speak(answer, chosen["language"])
     return answer
-
-
-@never_cache
-@require_safe
-def devices(request: DeskRequest) -> HttpResponse:
-    """Where this person is signed in: browsers, and programs with tokens of theirs."""
-    signed_in = [
-        {"row": row, "name": sessions.name_of(row.user_agent), "is_this": row.pk == request.session.session_key}
-        for row in DeskSession.objects.of(request.user)
-    ]
-    programs = ApiSession.objects.good_of(request.user)
-    return render(request, "tickets/devices.html", {"devices": signed_in, "programs": programs})
-
-
-@require_POST
-def end_devices(request: DeskRequest) -> HttpResponse:
-    """Sign out one browser or program, or all but this browser."""
-    form = DevicesForm(request.POST)
-    if not form.is_valid():
-        return redirect("tickets:devices")
-    if form.cleaned_data["others"]:
-        operations.end_other_sessions(user=request.user, device=request.session.get(sessions.DEVICE, ""))
-    elif form.cleaned_data["program"] is not None:
-        operations.end_api_session(session_id=form.cleaned_data["program"], user=request.user)
-    elif form.cleaned_data["device"]:
-        operations.end_desk_session(user=request.user, device=form.cleaned_data["device"])
-    return redirect("tickets:devices")
 
 
 def _speak(answer: HttpResponse, language: str) -> None:
