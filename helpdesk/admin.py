@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
+from django.contrib.auth.views import PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -23,6 +23,7 @@ from django.views.decorators.cache import never_cache
 from botbridge.health import facts
 from helpdesk.jobs.facts import facts as job_facts
 from tickets import access
+from tickets.forms import OwnPasswordForm
 from tickets.views.answers import DeskRequest
 from tickets.views.entry import sign_out
 
@@ -58,6 +59,15 @@ class SupervisorsSite(admin.AdminSite):
             return guarded(request, *args, **kwargs)
 
         return cast(AnyView, admin_page)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
+        view = PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            template_name="registration/password_change_form.html",
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
 
     @method_decorator(never_cache)
     @login_not_required

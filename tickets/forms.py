@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib.auth import authenticate
+from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tickets import operations
 from tickets.models import Language, Presence, Priority, Theme, User, View
 from tickets.operations import Seen, Then, Upload
 
@@ -37,6 +39,31 @@ class SignInForm(forms.Form):
         if self.user is None:
             raise forms.ValidationError(_("Логин или пароль не подошли. Проверьте раскладку и попробуйте ещё раз."))
         return cleaned
+
+
+class ChangesPassword:
+    """Makes one of Django's password forms act by the operation: its own `save` would write the whole row."""
+
+    cleaned_data: dict[str, Any]
+
+    def set_password_and_save(
+        self,
+        user: User,
+        password_field_name: str = "password1",  # noqa: S107  # a field's name
+        commit: bool = True,
+        **_options: Any,
+    ) -> User:
+        is_usable = self.cleaned_data.get("set_usable_password", True)
+        operations.change_password(user=user, password=self.cleaned_data[password_field_name] if is_usable else None)
+        return user
+
+
+class AnothersPasswordForm(ChangesPassword, AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """A new password for somebody else."""
+
+
+class OwnPasswordForm(ChangesPassword, PasswordChangeForm):
+    """A new password for oneself, against the present one."""
 
 
 class ManyFiles(forms.FileField):

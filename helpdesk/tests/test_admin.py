@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from conftest import PASSWORD, wrote
 from tickets import operations
+from tickets.admin.people import PersonAdmin
 from tickets.models import (
     MANAGERS,
     SUPERVISORS,
@@ -422,6 +424,52 @@ def test_a_forgotten_password_is_replaced(room: Client, bolat: User) -> None:
     assert room.post(page, form).status_code == 302
     bolat.refresh_from_db()
     assert bolat.check_password(fresh)
+
+
+def during(monkeypatch: pytest.MonkeyPatch, step: str, act: Callable[[], object]) -> None:
+    """Let `act` commit after the form has been read and before it is written."""
+    original = getattr(PersonAdmin, step)
+
+    def after(*args: Any, **kwargs: Any) -> Any:
+        act()
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(PersonAdmin, step, staticmethod(after) if isinstance(original, type) else after)
+
+
+def test_a_disabling_in_the_midst_of_editing_a_person_stands(
+    room: Client, bolat: User, superuser: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during(monkeypatch, "save_model", lambda: operations.disable_user(actor=superuser, user=User(pk=bolat.pk)))
+    room.post(reverse("admin:tickets_user_change", args=[bolat.pk]), new_person(username="bolat", first_name="Боря"))
+    bolat.refresh_from_db()
+    assert (bolat.is_active, bolat.first_name) == (False, "Боря")
+    assert bolat.shut_out_at is not None
+
+
+def test_a_disabling_in_the_midst_of_a_password_change_stands(
+    room: Client, bolat: User, superuser: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during(
+        monkeypatch, "change_password_form", lambda: operations.disable_user(actor=superuser, user=User(pk=bolat.pk))
+    )
+    fresh = "k7mq-x2fd-9wpe-rt4n"
+    form = {"password1": fresh, "password2": fresh, "usable_password": "true", "set-password": "1"}
+    room.post(reverse("admin:auth_user_password_change", args=[bolat.pk]), form)
+    bolat.refresh_from_db()
+    assert not bolat.is_active
+    assert bolat.check_password(fresh)
+
+
+def test_ones_own_new_password_ends_the_other_sign_ins(room: Client, saule: User) -> None:
+    elsewhere = Client()
+    elsewhere.force_login(saule)
+    fresh = "k7mq-x2fd-9wpe-rt4n"
+    form = {"old_password": PASSWORD, "new_password1": fresh, "new_password2": fresh}
+    assert room.post(reverse("admin:password_change"), form).status_code == 302
+    assert room.get(TICKETS).status_code == 200
+    assert elsewhere.get(TICKETS).status_code == 302
+    assert revocations() == [[f"user:{saule.pk}"]]
 
 
 def test_the_admins_log_holds_no_password(room: Client, team: Team) -> None:

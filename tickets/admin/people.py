@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from tickets import operations
 from tickets.admin.base import SupervisorAdmin, act_on_each, actor
 from tickets.admin.catalog import RetiringAdmin
+from tickets.forms import AnothersPasswordForm
 from tickets.models import MANAGERS, SUPERVISORS, Team, User
 from tickets.passwords import new_password
 
@@ -63,6 +64,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
 
     form = PersonForm
     add_form = PersonForm
+    change_password_form = AnothersPasswordForm
     add_form_template = None
     list_display = ("username", "display_name", "rights", "membership", "works", "presence", "last_login")
     list_filter = ("is_active", "groups", "teams")
@@ -129,6 +131,14 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/tickets/user/added.html", context)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Write what was changed here and nothing else: since the form was read the person may have been disabled."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = {column.name for column in self.opts.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

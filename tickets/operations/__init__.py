@@ -84,7 +84,15 @@ from tickets.operations.outgoing import (
     settle,
     start_sending,
 )
-from tickets.operations.people import disable_user, enable_user, mark_present, revoke, set_preferences, set_presence
+from tickets.operations.people import (
+    change_password,
+    disable_user,
+    enable_user,
+    mark_present,
+    revoke,
+    set_preferences,
+    set_presence,
+)
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.seen import Seen
@@ -150,6 +158,7 @@ __all__ = [
     "assign",
     "attach_file",
     "bring_back",
+    "change_password",
     "change_service_account",
     "change_webhook",
     "check_webhook_address",

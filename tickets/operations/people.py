@@ -54,9 +54,8 @@ def disable_user(*, actor: User, user: User) -> int:
     locked.shut_out_at = user.shut_out_at = timezone.now()
     locked.save(update_fields=["is_active", "presence", "shut_out_at"])
     owned = list(Ticket.objects.filter(assignee=locked, status__in=ACTIVE).order_by("pk").values_list("pk", flat=True))
-    ApiSession.objects.filter(user=locked, ended_at__isnull=True).update(ended_at=timezone.now())
     freed = sum(free_ticket_of_the_gone(ticket_id, actor=actor) for ticket_id in owned)
-    revoke(user=locked)
+    end_everything(locked)
     return freed
 
 
@@ -70,6 +69,23 @@ def enable_user(*, actor: User, user: User) -> None:
         locked.shut_out_at = user.shut_out_at = timezone.now()
     locked.is_active = user.is_active = True
     locked.save(update_fields=["is_active", "shut_out_at"])
+
+
+@transaction.atomic
+def change_password(*, user: User, password: str | None) -> None:
+    """Give this person another password, or none that could be used. Whatever they had open ends at once.
+
+    Nothing else of the row is written: it may have been disabled since it was read.
+    """
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    end_everything(user)
+
+
+def end_everything(user: User) -> None:
+    """Make none of this person's open sign-ins good any more, and close their streams."""
+    ApiSession.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
+    revoke(user=user)
 
 
 def revoke(*, user: User) -> None:
