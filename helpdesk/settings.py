@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "helpdesk.middleware.ClosedByDefault",
     "tickets.middleware.StaffOnly",
     "tickets.middleware.PresentAtDesk",
+    "tickets.middleware.session_in_use",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -154,7 +155,13 @@ AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_AGE = int(timedelta(days=7).total_seconds())
+# A session ends when nobody has used it for a while, and some day in any case; a browser that was told to remember its
+# person is given days for weekends.
+SESSION_ENGINE = "tickets.sessions"
+SESSION_IDLE = timedelta(hours=env.int("SESSION_IDLE_HOURS", default=12))
+SESSION_REMEMBERED_IDLE = timedelta(hours=env.int("SESSION_REMEMBERED_IDLE_HOURS", default=72))
+SESSION_LIFETIME = timedelta(days=env.int("SESSION_LIFETIME_DAYS", default=14))
+SESSION_COOKIE_AGE = int(SESSION_LIFETIME.total_seconds())
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True

@@ -10,8 +10,30 @@ from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from tickets import access, operations
-from tickets.models import User
+from tickets.models import SignIn, User
 from tickets.operations.people import SEEN_EVERY
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+#: What an open page asks for by itself says so, or is asked by nobody else.
+UNATTENDED_HEADER = "X-Unattended"
+UNATTENDED = {"telegram-banner", "tickets:seen"}
+
+
+def session_in_use(get_response: Handler) -> Handler:
+    """Puts off the session's end while a person is acting; a page left open asks on without anybody before it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        sign_in: SignIn | None = getattr(request.session, "row", None)
+        place = request.resolver_match
+        is_unattended = UNATTENDED_HEADER in request.headers or (place is not None and place.view_name in UNATTENDED)
+        if sign_in is not None and not is_unattended:
+            operations.mark_sign_in_used(sign_in=sign_in)
+        return response
+
+    return middleware
 
 
 class StaffOnly(MiddlewareMixin):

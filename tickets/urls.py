@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tickets.views import acts, entry, files, messages, queue, ticket
+from tickets.views import account, acts, entry, files, messages, queue, ticket
 
 app_name = "tickets"
 
@@ -55,6 +55,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", entry.sign_in, name="login"),
     path("logout/", entry.sign_out, name="logout"),
     path("profile/", entry.profile, name="profile"),
+    path("account/", account.account, name="account"),
+    path("account/end/", account.end_sign_in, name="end-sign-in"),
+    path("account/end-program/", account.end_program, name="end-program"),
+    path("account/end-others/", account.end_others, name="end-others"),
     path("take-next/", queue.take_next, name="take-next"),
     path("t/<int:ticket_id>/", include(of_ticket)),
 ]

@@ -61,6 +61,7 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.close_resolved, _("Закрыть решённые неделю назад"), seconds=60),
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
+    clock(operations.prune_sign_ins, _("Убрать кончившиеся входы"), seconds=3600),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
     clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),

@@ -23,6 +23,7 @@ from tickets.api.strict import ApiRequest, StrictSerializer, read_body
 from tickets.api.throttles import AtLogin, AtRefresh
 from tickets.models import ApiSession, User
 from tickets.operations import Rotation
+from tickets.sessions import caller
 
 
 class Credentials(StrictSerializer):
@@ -93,7 +94,7 @@ class Login(Door):
         person = authenticate(_plain(request), **credentials)
         if not isinstance(person, User) or not access.may_enter(person):
             raise AuthenticationFailed(_("Логин или пароль не подошли."))
-        return Response(tokens_for(operations.start_api_session(user=person)))
+        return Response(tokens_for(operations.start_api_session(user=person, **caller(_plain(request)))))
 
 
 class RefreshTokenView(Door):

@@ -17,6 +17,7 @@ from tickets.models.messages import (
     attachment_path,
 )
 from tickets.models.people import MANAGERS, SUPERVISORS, Language, Presence, Team, Theme, User
+from tickets.models.sign_ins import SignIn
 from tickets.models.tickets import (
     ACTIVE,
     COUNT_CAP,
@@ -71,6 +72,7 @@ __all__ = [
     "Scope",
     "Sender",
     "ServiceAccount",
+    "SignIn",
     "Status",
     "Tag",
     "Team",

@@ -20,6 +20,8 @@ class ApiSession(models.Model):
     auth_hash = models.CharField(
         _("отпечаток пароля"), max_length=64, help_text=_("С новым паролем все прежние входы кончаются.")
     )
+    address = models.GenericIPAddressField(_("адрес"), null=True, blank=True)
+    agent = models.CharField(_("программа"), max_length=300, blank=True, db_default="")
     rotated_at = models.DateTimeField(_("обновлён"), default=timezone.now)
     expires_at = models.DateTimeField(_("до"))
     ended_at = models.DateTimeField(_("закончен"), null=True, blank=True)

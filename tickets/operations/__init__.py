@@ -104,6 +104,7 @@ from tickets.operations.service_accounts import (
     issue_key,
     revoke_service_account,
 )
+from tickets.operations.sign_ins import end_other_sign_ins, end_sign_in, mark_sign_in_used, prune_sign_ins
 from tickets.operations.uploads import Upload
 from tickets.operations.webhooks import (
     REPEAT_WEBHOOK_CALL,
@@ -173,6 +174,8 @@ __all__ = [
     "edit_reply",
     "enable_user",
     "end_api_session",
+    "end_other_sign_ins",
+    "end_sign_in",
     "enter_by_hand",
     "expire_automatic",
     "fail_file",
@@ -192,6 +195,7 @@ __all__ = [
     "mark_arrived",
     "mark_present",
     "mark_seen",
+    "mark_sign_in_used",
     "mark_unread",
     "move_to_team",
     "mute_customer",
@@ -204,6 +208,7 @@ __all__ = [
     "prune_api",
     "prune_changes",
     "prune_jobs",
+    "prune_sign_ins",
     "prune_webhook_calls",
     "receive",
     "record_webhook_call",

@@ -27,11 +27,16 @@ class Rotation(Enum):
     FAMILY_ENDED = auto()
 
 
-def start_api_session(*, user: User) -> ApiSession:
-    """Sign this person in; the session's `refresh_id` names its one good refresh token."""
+def start_api_session(*, user: User, address: str | None = None, agent: str = "") -> ApiSession:
+    """Sign this person in; the session's `refresh_id` names its one good refresh token.
+
+    `address` and `agent` say where from, for the person's own list.
+    """
     return ApiSession.objects.create(
         user=user,
         refresh_id=uuid.uuid4().hex,
+        address=address,
+        agent=agent,
         auth_hash=user.get_session_auth_hash(),
         expires_at=timezone.now() + REFRESH_LIVES,
     )

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import ACTIVE, ApiSession, Change, Language, Presence, Theme, Ticket, User
+from tickets.models import ACTIVE, ApiSession, Change, Language, Presence, SignIn, Theme, Ticket, User
 from tickets.operations.acts import ring
 from tickets.operations.errors import NotAllowed, WrongState
 from tickets.operations.handling import free_ticket_of_the_gone
@@ -83,7 +83,8 @@ def change_password(*, user: User, password: str | None) -> None:
 
 
 def end_everything(user: User) -> None:
-    """Make none of this person's open sign-ins good any more, and close their streams."""
+    """End all that this person has open: browsers, sign-ins over the API, streams."""
+    SignIn.objects.filter(user=user).delete()
     ApiSession.objects.filter(user=user, ended_at__isnull=True).update(ended_at=timezone.now())
     revoke(user=user)
 

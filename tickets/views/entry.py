@@ -1,7 +1,6 @@
 """The door: signing in and out, and what a person chooses for themselves."""
 
 from contextlib import suppress
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -22,9 +22,10 @@ from tickets import operations
 from tickets.forms import CarriedForm, ProfileForm, SignInForm
 from tickets.models import Presence, User
 from tickets.operations import NotVisible
+from tickets.sessions import BEGAN, caller
 from tickets.views.answers import DeskRequest, VisitorRequest
 
-REMEMBERED = timedelta(days=14)
+ACTS = ("take-next", "profile", "logout", "end-sign-in", "end-program", "end-others")
 
 
 @login_not_required
@@ -52,7 +53,8 @@ def sign_in(request: VisitorRequest) -> HttpResponse:
 
 def _signed_in(request: VisitorRequest, user: User, *, remember: bool) -> HttpResponse:
     login(request, user)
-    request.session.set_expiry(REMEMBERED if remember else 0)
+    request.session.set_expiry(settings.SESSION_LIFETIME if remember else 0)
+    request.session[BEGAN] = {"at": timezone.now().isoformat(), **caller(request)}
     operations.set_presence(user=user, presence=Presence.ONLINE)
     _keep_words(request, user)
     answer = redirect(_next_page(request))
@@ -85,7 +87,7 @@ def _next_page(request: HttpRequest) -> str:
 
 def _acts() -> set[str]:
     """Addresses that only act: whoever was sent to the login page from one has no page to come back to."""
-    return {reverse(f"tickets:{name}") for name in ("take-next", "profile", "logout")}
+    return {reverse(f"tickets:{name}") for name in ACTS}
 
 
 def locked_out(request: HttpRequest, _original: HttpResponse | None, _credentials: dict[str, Any]) -> HttpResponse:

@@ -21,7 +21,7 @@ export class NotGot extends Error {
 
 // The part's HTML; nothing where the page has it already.
 export async function part(address) {
-  const headers = { "HX-Request": "true", "HX-Current-URL": location.href };
+  const headers = { "HX-Request": "true", "HX-Current-URL": location.href, "X-Unattended": "1" };
   const cutOff = () => { throw new NotGot(0); };
   const answer = await fetch(address, { headers, cache: "no-store" }).catch(cutOff);
   if (!answer.ok) throw new NotGot(answer.status);

@@ -1,0 +1,78 @@
+"""Browsers' sessions (Django's SESSION_ENGINE): rows of `SignIn` that a person can see and end."""
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends import db
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from tickets.models import SignIn
+from tickets.models.sign_ins import AGENT_LENGTH
+
+
+class Caller(TypedDict):
+    address: str | None
+    agent: str
+
+
+#: Where a session keeps when it began, and from where.
+BEGAN = "sign_in"
+
+
+def row_key(session_key: str) -> str:
+    """What the row of this session is called."""
+    return salted_hmac("tickets.SignIn", session_key, algorithm="sha256").hexdigest()
+
+
+def caller(request: HttpRequest) -> Caller:
+    """Where a sign-in comes from: the address, and what the browser or program calls itself."""
+    agent = request.headers.get("User-Agent", "").replace("\0", "")
+    return {"address": request.META.get("REMOTE_ADDR") or None, "agent": agent[:AGENT_LENGTH]}
+
+
+class SessionStore(db.SessionStore):
+    """Django's own, but the database holds a hash of the key, and lifetimes are asked with every load.
+
+    `row` is the sign-in that was loaded, if any.
+    """
+
+    row: SignIn | None = None
+
+    @classmethod
+    def get_model_class(cls) -> type[SignIn]:
+        return SignIn
+
+    def exists(self, session_key: str) -> bool:
+        return super().exists(row_key(session_key))
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key is not None:
+            super().delete(row_key(key))
+
+    def create_model_instance(self, data: dict[str, Any]) -> SignIn:
+        now = timezone.now()
+        user_id = data.get(SESSION_KEY)
+        # Signed in by whatever door: the lifetime begins.
+        began = data.setdefault(BEGAN, {"at": now.isoformat()}) if user_id else {}
+        return SignIn(
+            session_key=row_key(self._get_or_create_session_key()),  # type: ignore[attr-defined]  # the stubs leave it out
+            session_data=self.encode(data),
+            expire_date=self.get_expiry_date(),
+            user_id=int(user_id) if user_id else None,
+            address=began.get("address"),
+            agent=began.get("agent", ""),
+            is_remembered=bool(data.get("_session_expiry")),
+            created_at=datetime.fromisoformat(began["at"]) if began else now,
+            seen_at=now,
+        )
+
+    def _get_session_from_db(self) -> SignIn | None:
+        row = SignIn.objects.filter(pk=row_key(self.session_key or "")).first()
+        self.row = row if row is not None and row.is_good(timezone.now()) else None
+        if self.row is None:
+            self._session_key = None
+        return self.row
