@@ -248,6 +248,10 @@ def of_row(model: str) -> Values:
     return lambda target, world: {"object_id": world.rows[model]}
 
 
+def of_person(target: Target, world: World) -> dict[str, Any]:
+    return {"person_id": world.rows["tickets_user"]}
+
+
 def admin_rows(model: str, editing: Answers) -> Iterator[Route]:
     one = of_row(model)
     yield Route(f"admin:{model}_changelist", "GET", SUPERVISING)
@@ -285,6 +289,10 @@ ADMIN = [
         "POST",
         SUPERVISING,
         lambda target, world: {"customer_id": target.ticket.customer_id},
+    ),
+    *(
+        Route(f"admin:tickets_user_{page}", method, SUPERVISING, of_person)
+        for page, method in (("lock", "GET"), ("lock", "POST"), ("trail", "GET"))
     ),
     Route(
         "admin:auth_user_password_change", "GET", SUPERVISING, lambda target, world: {"id": world.rows["tickets_user"]}

@@ -5,10 +5,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,6 +21,8 @@ from tickets.admin.base import SupervisorAdmin, act_on_each, actor
 from tickets.admin.catalog import RetiringAdmin
 from tickets.forms import AnothersPasswordForm
 from tickets.models import MANAGERS, SUPERVISORS, Team, User
+from tickets.operations import Refused
+from tickets.pages.trail import SHOWN, trail_of, work_of
 from tickets.passwords import new_password
 
 # The two groups come with the first migration; renaming or adding one would change nobody's rights.
@@ -64,6 +68,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
 
     form = PersonForm
     add_form = PersonForm
+    change_form_template = "admin/tickets/user/change_form.html"
     change_password_form = AnothersPasswordForm
     add_form_template = None
     list_display = ("username", "display_name", "rights", "membership", "works", "presence", "last_login")
@@ -109,6 +114,44 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         """People may not change their own rights: a slip would lock the last supervisor out."""
         own = ("groups", "is_superuser") if obj == actor(request) else ()
         return (*self.read_only, "rights", "membership", *own)
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = {"lock": self.lock, "trail": self.trail}
+        own = [
+            path(f"<int:person_id>/{name}/", self.admin_site.admin_view(page), name=f"tickets_user_{name}")
+            for name, page in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def lock(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        """One act for a leaver or a leaked password, after a page that says what it does."""
+        person = self._changeable(request, person_id)
+        if request.method != "POST":
+            return self._page(request, "lock", person, title=_("Закрыть учётную запись"), work=work_of(person))
+        try:
+            left = operations.lock_account(actor=actor(request), user=person)
+        except Refused as refusal:
+            messages.warning(request, refusal.message)
+            return redirect("admin:tickets_user_change", person.pk)
+        self.log_change(request, person, "Locked: sign-ins ended, work handed over.")
+        done = _("Учётная запись закрыта. Обращений возвращено: %(tickets)d, черновиков стало заметками: %(drafts)d.")
+        messages.success(request, done % {"tickets": left.tickets, "drafts": left.drafts})
+        return redirect("admin:tickets_user_trail", person.pk)
+
+    def trail(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        person = get_object_or_404(User, pk=person_id)
+        title = _("Что делала учётная запись")
+        return self._page(request, "trail", person, title=title, trail=trail_of(person), shown=SHOWN)
+
+    def _changeable(self, request: HttpRequest, person_id: int) -> User:
+        person = get_object_or_404(User, pk=person_id)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        return person
+
+    def _page(self, request: HttpRequest, name: str, person: User, **more: Any) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {"person": person, "opts": self.opts, **more}
+        return TemplateResponse(request, f"admin/tickets/user/{name}.html", context)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -85,9 +85,11 @@ from tickets.operations.outgoing import (
     start_sending,
 )
 from tickets.operations.people import (
+    HandedOver,
     change_password,
     disable_user,
     enable_user,
+    lock_account,
     mark_present,
     revoke,
     set_preferences,
@@ -131,6 +133,7 @@ __all__ = [
     "TELL_WEBHOOK",
     "UNDO_WINDOW",
     "AnotherText",
+    "HandedOver",
     "Imported",
     "Incoming",
     "IncomingFile",
@@ -191,6 +194,7 @@ __all__ = [
     "issue_key",
     "jobs_to_ring",
     "language_for",
+    "lock_account",
     "make_default_team",
     "mark_arrived",
     "mark_present",

@@ -13,7 +13,7 @@ from conftest import PASSWORD
 from helpdesk.live import viewers
 from helpdesk.live.viewers import Refusal, identify
 from tickets import operations
-from tickets.models import ApiSession, Change, SignIn, User
+from tickets.models import ApiSession, Change, SignIn, Ticket, User
 from tickets.pages.account import browser_name, program_name
 from tickets.sessions import row_key
 
@@ -168,7 +168,7 @@ def test_writing_to_a_session_begins_no_new_lifetime(here: Client) -> None:
     assert SignIn.objects.get().created_at == began
 
 
-def test_a_fragment_asked_for_after_the_end_leaves_the_text_in_its_field(here: Client, ticket: object) -> None:
+def test_a_fragment_asked_for_after_the_end_leaves_the_text_in_its_field(here: Client, ticket: Ticket) -> None:
     aged(here, seen_at=settings.SESSION_IDLE)
     sent = {"text": "Недописанное", "kind": "reply"}
     reply = reverse("tickets:reply", args=[ticket.pk])
@@ -177,7 +177,7 @@ def test_a_fragment_asked_for_after_the_end_leaves_the_text_in_its_field(here: C
     assert fragment["HX-Retarget"] == "#guard"
 
 
-def test_use_is_noted_once_a_minute_and_a_page_left_open_is_no_use(here: Client, ticket: object) -> None:
+def test_use_is_noted_once_a_minute_and_a_page_left_open_is_no_use(here: Client, ticket: Ticket) -> None:
     long_ago = timedelta(hours=1)
     seen, banner = reverse("tickets:seen", args=[ticket.pk]), reverse("telegram-banner")
     for visit in (
