@@ -56,6 +56,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", entry.sign_out, name="logout"),
     path("profile/", entry.profile, name="profile"),
     path("account/", account.account, name="account"),
+    path("account/password/", account.password, name="password"),
     path("account/end/", account.end_sign_in, name="end-sign-in"),
     path("account/end-program/", account.end_program, name="end-program"),
     path("account/end-others/", account.end_others, name="end-others"),

@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from botbridge.models import ChatSession, OutboundCall, Update
-from conftest import person, wrote
+from conftest import PASSWORD, person, wrote
 from tickets import operations
 from tickets.models import (
     MANAGERS,
@@ -186,6 +186,7 @@ def decision(name: str, before: Preparation = lambda target: None, data: Values 
 
 
 HTMX = {"HX-Request": "true"}
+NEW_PASSWORD = {"old_password": PASSWORD, **dict.fromkeys(("new_password1", "new_password2"), "verbena-tramway-42")}
 
 DESK = [
     Route("tickets:login", "GET", EVERYONE),
@@ -193,6 +194,8 @@ DESK = [
     Route("tickets:profile", "POST", STAFF, data=lambda target, world: {"theme": "dark"}),
     Route("tickets:queue", "GET", STAFF),
     Route("tickets:take-next", "POST", STAFF),
+    Route("tickets:password", "GET", STAFF),
+    Route("tickets:password", "POST", STAFF, data=lambda target, world: NEW_PASSWORD),
     Route("tickets:account", "GET", STAFF),
     Route("tickets:end-sign-in", "POST", STAFF, data=lambda target, world: {"key": "x"}),
     Route("tickets:end-program", "POST", STAFF, data=lambda target, world: {"key": "1"}),

@@ -222,3 +222,39 @@ def test_browsers_are_named(agent: str, name: str) -> None:
 )
 def test_programs_are_named(agent: str, name: str) -> None:
     assert program_name(agent) == name
+
+
+class TestOwnPassword:
+    PAGE = reverse("tickets:password")
+    NEW = "verbena-tramway-42"
+
+    def form(self, old: str = PASSWORD, new: str = NEW) -> dict[str, str]:
+        return {"old_password": old, "new_password1": new, "new_password2": new}
+
+    @pytest.fixture
+    def browsers(self, aigerim: User) -> tuple[Client, Client]:
+        here, elsewhere = Client(), Client()
+        for browser in (here, elsewhere):
+            browser.force_login(aigerim)
+        return here, elsewhere
+
+    def test_it_is_changed_and_ends_every_other_sign_in(self, browsers: tuple[Client, Client], aigerim: User) -> None:
+        here, elsewhere = browsers
+
+        assert "Пароль сменён" in here.post(self.PAGE, self.form(), follow=True).text
+
+        aigerim.refresh_from_db()
+        assert aigerim.check_password(self.NEW)
+        assert here.get(reverse("tickets:queue")).status_code == 200
+        assert elsewhere.get(reverse("tickets:queue")).status_code == 302
+
+    @pytest.mark.parametrize("form", [{"old": "wrong"}, {"new": "short"}, {"new": "password1234"}])
+    def test_a_wrong_or_weak_one_is_refused_at_its_field(
+        self, browsers: tuple[Client, Client], aigerim: User, form: dict[str, str]
+    ) -> None:
+        answer = browsers[0].post(self.PAGE, self.form(**form))
+
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        aigerim.refresh_from_db()
+        assert aigerim.check_password(PASSWORD)

@@ -113,6 +113,7 @@ LEFT_OUT = {
     "tickets.ApiSession",
     "tickets.Change",
     "tickets.Job",
+    "tickets.SignIn",
 }
 
 
