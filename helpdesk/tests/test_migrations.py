@@ -9,7 +9,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import CheckConstraint
 
-from tickets.models import Event, Ticket
+from tickets import operations
+from tickets.models import ApiAnswer, Event, Scope, Ticket, User
 from tickets.online import AddCheckOnline, AddIndexOnline
 
 OWN = {"tickets", "botbridge"}
@@ -97,7 +98,9 @@ def refuse_changes_of(event: Event) -> None:
         Event.objects.filter(pk=event.pk).update(kind=Event.Kind.CLOSED)
 
 
-def test_history_is_append_only_before_and_after_programs_came(latest: None, ticket: Ticket) -> None:
+def test_history_is_append_only_before_and_after_programs_came(latest: None, ticket: Ticket, saule: User) -> None:
+    portal = operations.create_service_account(actor=saule, name="Портал", scopes=Scope.values)
+    ApiAnswer.objects.create(service_account=portal, key="a-1", digest="")
     event = ticket.events.order_by("pk")[0]
     refuse_changes_of(event)
     migrate("0006_replies_to_decide_about")

@@ -134,4 +134,4 @@ class ApiAnswer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.caller or self.service_account}: {self.key}"
+        return f"{self.caller_id or self.service_account_id}: {self.key}"
