@@ -63,6 +63,22 @@ def test_a_filter_without_a_value_is_no_filter_left_out(
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
 
 
+def test_of_two_values_none_is_chosen(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    asked = client.get(f"{TICKETS}?limit=1&limit=2&colour=red&colour=blue")
+    assert (asked.status_code, list(asked.json()["errors"])) == (422, ["limit"])
+    told = client.post(f"{TICKETS}/{ticket.pk}/messages", {"text": ["Да", "Нет"]}, format="multipart")
+    assert (told.status_code, list(told.json()["errors"])) == (422, ["text"])
+
+
+def test_of_files_there_may_be_several(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    files = [SimpleUploadedFile(f"{number}.txt", b"x") for number in range(2)]
+    answer = called_by(aigerim).post(
+        f"{TICKETS}/{ticket.pk}/messages", {"text": "Вот", "files": files}, format="multipart"
+    )
+    assert (answer.status_code, len(answer.json()["files"])) == (201, 2)
+
+
 def test_a_file_no_row_can_be_is_not_there(called_by: Call, aigerim: User, ticket: Ticket) -> None:
     assert called_by(aigerim).get(f"{TICKETS}/{ticket.pk}/files/{2**63}").status_code == 404
 
