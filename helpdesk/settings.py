@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "helpdesk.middleware.private_pages",
     "helpdesk.middleware.ClosedByDefault",
+    "tickets.middleware.SecondFactorFirst",
     "tickets.middleware.StaffOnly",
     "tickets.middleware.PresentAtDesk",
     "tickets.middleware.session_in_use",
@@ -149,7 +150,12 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 # Its lists in the admin would let attempts be deleted; a lock ends by itself.
 AXES_ENABLE_ADMIN = False
+# Beside the password, nothing that was being written or that lets somebody in stays in its rows.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "text", "step", "code"]
 AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
+
+# A supervisor without a second factor is sent to make one before anything else.
+SUPERVISORS_NEED_SECOND_FACTOR = env.bool("SUPERVISORS_NEED_SECOND_FACTOR", default=False)
 
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
 
 from tickets import access, operations
 from tickets.models import SignIn, User
 from tickets.operations.people import SEEN_EVERY
+from tickets.sessions import HAS_GIVEN_CODE
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -34,6 +39,44 @@ def session_in_use(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+PROBES = {"health", "health-live", "health-ready", "metrics"}
+#: Where a supervisor without a second factor may go while one is required: to make one, or out.
+OPEN_WITHOUT_FACTOR = {"tickets:second-factor", "tickets:login", "tickets:logout", "set_language", *PROBES}
+
+
+def must_turn_on_second_factor(user: User | AnonymousUser, session: SessionBase) -> bool:
+    """Whether the site waits for this person to turn on a second factor (SUPERVISORS_NEED_SECOND_FACTOR)."""
+    return (
+        settings.SUPERVISORS_NEED_SECOND_FACTOR
+        and access.is_supervisor(user)
+        and not session.get(HAS_GIVEN_CODE, False)
+    )
+
+
+class SecondFactorFirst(MiddlewareMixin):
+    """Sends a supervisor without a second factor to make one, where it is required, before anything else.
+
+    A session says itself that a code opened it, so this asks no query; turning a factor on or taking it away ends the
+    sessions that would say otherwise.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], _args: tuple[Any, ...], _kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        place = request.resolver_match
+        if not settings.SUPERVISORS_NEED_SECOND_FACTOR or place is None or place.view_name in OPEN_WITHOUT_FACTOR:
+            return None
+        # A program without a session was asked for its code when it got its token.
+        if not request.COOKIES.get(settings.SESSION_COOKIE_NAME):
+            return None
+        if not must_turn_on_second_factor(request.user, request.session):
+            return None
+        # An act keeps its text in the page that sent it, and a program has no page to be sent to.
+        if request.method != "GET" or "HX-Request" in request.headers or request.path.startswith("/api/"):
+            return HttpResponse(_("Сначала включите второй фактор."), status=HTTPStatus.FORBIDDEN)
+        return redirect("tickets:second-factor")
 
 
 class StaffOnly(MiddlewareMixin):

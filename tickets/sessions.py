@@ -20,6 +20,8 @@ class Caller(TypedDict):
 
 #: Where a session keeps when it began, and from where.
 BEGAN = "sign_in"
+#: Where a session keeps that a second factor opened it.
+HAS_GIVEN_CODE = "has_given_code"
 
 
 def row_key(session_key: str) -> str:

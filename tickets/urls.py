@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tickets.views import account, acts, entry, files, messages, queue, ticket
+from tickets.views import account, acts, entry, files, messages, queue, second_factor, ticket
 
 app_name = "tickets"
 
@@ -60,6 +60,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/end/", account.end_sign_in, name="end-sign-in"),
     path("account/end-program/", account.end_program, name="end-program"),
     path("account/end-others/", account.end_others, name="end-others"),
+    path("account/second-factor/", second_factor.second_factor, name="second-factor"),
+    path("account/second-factor/off/", second_factor.second_factor_off, name="second-factor-off"),
     path("take-next/", queue.take_next, name="take-next"),
     path("t/<int:ticket_id>/", include(of_ticket)),
 ]

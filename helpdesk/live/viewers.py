@@ -15,6 +15,7 @@ from django.db import connections
 from django.http import HttpRequest
 
 from tickets import access, operations
+from tickets.middleware import must_turn_on_second_factor
 from tickets.models import User
 
 Scope = dict[str, Any]
@@ -89,6 +90,8 @@ def _identify(key: str) -> Viewer:
     user = get_user(request)
     if not isinstance(user, User):
         raise Refusal(401)
+    if must_turn_on_second_factor(user, request.session):
+        raise Refusal(403)
     tokens = access.audiences_of(user)
     if not tokens:
         raise Refusal(403)

@@ -200,6 +200,10 @@ DESK = [
     Route("tickets:end-sign-in", "POST", STAFF, data=lambda target, world: {"key": "x"}),
     Route("tickets:end-program", "POST", STAFF, data=lambda target, world: {"key": "1"}),
     Route("tickets:end-others", "POST", STAFF),
+    Route("tickets:second-factor", "GET", STAFF),
+    # Nobody has one here, and no password is given.
+    Route("tickets:second-factor", "POST", dict.fromkeys(PEOPLE, 422) | {ANONYMOUS: LOGIN, DISABLED: LOGIN}),
+    Route("tickets:second-factor-off", "POST", dict.fromkeys(PEOPLE, 422) | {ANONYMOUS: LOGIN, DISABLED: LOGIN}),
     *(read_part(name) for name in ("ticket", "messages", "head", "panel", "panel-rest", "state", "row", "peer")),
     *(read_part(name) for name in ("assignees", "topics", "tags")),
     act("reply", WORKING, words),
@@ -295,7 +299,7 @@ ADMIN = [
     ),
     *(
         Route(f"admin:tickets_user_{page}", method, SUPERVISING, of_person)
-        for page, method in (("lock", "GET"), ("lock", "POST"), ("trail", "GET"))
+        for page, method in (("lock", "GET"), ("lock", "POST"), ("trail", "GET"), ("factor", "GET"), ("factor", "POST"))
     ),
     Route(
         "admin:auth_user_password_change", "GET", SUPERVISING, lambda target, world: {"id": world.rows["tickets_user"]}

@@ -71,6 +71,8 @@ AWKWARD = 'Ёлка 🎄 \u2028 «кавычки» \\ "\n\tконец'
 
 
 KEPT = {
+    "tickets.RecoveryCode",
+    "tickets.SecondFactor",
     "admin.LogEntry",
     "auth.Group",
     "auth.Group_permissions",

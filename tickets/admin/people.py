@@ -116,7 +116,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         return (*self.read_only, "rights", "membership", *own)
 
     def get_urls(self) -> list[URLPattern]:
-        pages = {"lock": self.lock, "trail": self.trail}
+        pages = {"lock": self.lock, "trail": self.trail, "factor": self.factor}
         own = [
             path(f"<int:person_id>/{name}/", self.admin_site.admin_view(page), name=f"tickets_user_{name}")
             for name, page in pages.items()
@@ -137,6 +137,20 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         done = _("Учётная запись закрыта. Обращений возвращено: %(tickets)d, черновиков стало заметками: %(drafts)d.")
         messages.success(request, done % {"tickets": left.tickets, "drafts": left.drafts})
         return redirect("admin:tickets_user_trail", person.pk)
+
+    def factor(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        """Takes a lost second factor from a person, who proves to the supervisor in person who they are."""
+        person = self._changeable(request, person_id)
+        if request.method != "POST":
+            return self._page(request, "factor", person, title=_("Сбросить второй фактор"))
+        try:
+            operations.reset_second_factor(actor=actor(request), user=person)
+        except Refused as refusal:
+            messages.warning(request, refusal.message)
+        else:
+            self.log_change(request, person, "Second factor reset.")
+            messages.success(request, _("Второй фактор сброшен, входы кончились."))
+        return redirect("admin:tickets_user_change", person.pk)
 
     def trail(self, request: HttpRequest, person_id: int) -> HttpResponse:
         person = get_object_or_404(User, pk=person_id)

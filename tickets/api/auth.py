@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,16 +22,18 @@ from tickets.api.fields import Text
 from tickets.api.schema import problems
 from tickets.api.strict import ApiRequest, StrictSerializer, read_body
 from tickets.api.throttles import AtLogin, AtRefresh
+from tickets.guesses import guessed_wrong, may_guess
 from tickets.models import ApiSession, User
 from tickets.operations import Rotation
 from tickets.sessions import caller
 
 
 class Credentials(StrictSerializer):
-    """A login and a password."""
+    """A login, a password, and the code of whoever has a second factor."""
 
     username = Text(max_length=150)
     password = Text(max_length=4096, trim_whitespace=False)
+    otp = Text(max_length=40, required=False, help_text="The code from the person's app, or a recovery code.")
 
 
 class RefreshTokenIn(StrictSerializer):
@@ -80,7 +83,7 @@ class Login(Door):
         operation_id="login",
         tags=["auth"],
         request=Credentials,
-        responses={200: TokenPair, **problems(400, 401, 413, 415, 422, 429)},
+        responses={200: TokenPair, **problems(400, 401, 403, 413, 415, 422, 429)},
         examples=[
             OpenApiExample(
                 "sign in", value={"username": "madina", "password": "correct-horse-battery"}, request_only=True
@@ -89,11 +92,18 @@ class Login(Door):
         auth=[],
     )
     def post(self, request: ApiRequest) -> Response:
-        """Sign in by login and password. Unknown, wrong and disabled accounts are told alike."""
+        """Sign in by login and password. Unknown, wrong and disabled accounts are told alike.
+
+        Whoever has a second factor sends `otp` too; a right password without a right code is answered with 401 whose
+        `otp` is "required" or "wrong". A code is good once. Supervisors without a factor are answered with 403 where
+        the site requires one.
+        """
         credentials = read_body(Credentials, request)
+        otp = credentials.pop("otp", None)
         person = authenticate(_plain(request), **credentials)
         if not isinstance(person, User) or not access.may_enter(person):
             raise AuthenticationFailed(_("Логин или пароль не подошли."))
+        _check_second_factor(_plain(request), person, otp)
         return Response(tokens_for(operations.start_api_session(user=person, **caller(_plain(request)))))
 
 
@@ -134,6 +144,28 @@ class MeView(APIView):
     def get(self, request: ApiRequest) -> Response:
         """Who this is, in which role and teams."""
         return Response(Me(request.user).data)
+
+
+class CodeNeeded(AuthenticationFailed):
+    """The password was right, and a code is missing or wrong; `otp` says which."""
+
+    default_detail = _("Нужен код второго фактора: пришлите его полем otp. Каждый код годится один раз.")
+
+    def __init__(self, otp: str) -> None:
+        super().__init__()
+        self.more = {"otp": otp}
+
+
+def _check_second_factor(request: HttpRequest, person: User, otp: str | None) -> None:
+    if not operations.has_second_factor(person):
+        if settings.SUPERVISORS_NEED_SECOND_FACTOR and access.is_supervisor(person):
+            raise PermissionDenied(_("Сначала включите второй фактор на столе."))
+        return
+    if otp is None:
+        raise CodeNeeded("required")
+    if not may_guess(request, person) or not operations.use_code(user=person, code=otp):
+        guessed_wrong(request, person)
+        raise CodeNeeded("wrong")
 
 
 def _plain(request: ApiRequest) -> HttpRequest:

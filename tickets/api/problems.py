@@ -65,7 +65,7 @@ def _failed(error: exceptions.APIException) -> Json:
         errors = _by_field(error.detail)
         first = next(iter(errors.values()))[0]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, first, errors=errors)
-    return problem(error.status_code, str(error.detail))
+    return problem(error.status_code, str(error.detail), **getattr(error, "more", {}))
 
 
 def _by_field(detail: Any, path: str = "") -> dict[str, list[str]]:

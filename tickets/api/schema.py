@@ -30,6 +30,11 @@ class Problem(serializers.Serializer[Any]):
     )
     missed = serializers.ListField(child=serializers.IntegerField(), required=False)
     seenMessageId = serializers.IntegerField(required=False)
+    otp = serializers.ChoiceField(
+        choices=["required", "wrong"],
+        required=False,
+        help_text="At the login, where the password was right.",
+    )
 
 
 WORDS = {

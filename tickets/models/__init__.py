@@ -17,6 +17,7 @@ from tickets.models.messages import (
     attachment_path,
 )
 from tickets.models.people import MANAGERS, SUPERVISORS, Language, Presence, Team, Theme, User
+from tickets.models.second_factor import RecoveryCode, SecondFactor
 from tickets.models.sign_ins import SignIn
 from tickets.models.tickets import (
     ACTIVE,
@@ -69,7 +70,9 @@ __all__ = [
     "Presence",
     "Priority",
     "Reason",
+    "RecoveryCode",
     "Scope",
+    "SecondFactor",
     "Sender",
     "ServiceAccount",
     "SignIn",

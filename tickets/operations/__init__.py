@@ -97,6 +97,14 @@ from tickets.operations.people import (
 )
 from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
+from tickets.operations.second_factor import (
+    has_second_factor,
+    new_factor_key,
+    reset_second_factor,
+    turn_off_second_factor,
+    turn_on_second_factor,
+    use_code,
+)
 from tickets.operations.seen import Seen
 from tickets.operations.service_accounts import (
     KEY_PREFIX,
@@ -188,6 +196,7 @@ __all__ = [
     "follow",
     "free_tickets_of_the_gone",
     "give_back_job",
+    "has_second_factor",
     "hold_stale",
     "identify_customer",
     "import_tickets",
@@ -203,6 +212,7 @@ __all__ = [
     "mark_unread",
     "move_to_team",
     "mute_customer",
+    "new_factor_key",
     "note",
     "note_flood",
     "open_by_hand",
@@ -226,6 +236,7 @@ __all__ = [
     "reply",
     "report_progress",
     "resend",
+    "reset_second_factor",
     "resolve",
     "retire",
     "retry_file",
@@ -252,11 +263,14 @@ __all__ = [
     "start_webhooks",
     "take",
     "take_next",
+    "turn_off_second_factor",
+    "turn_on_second_factor",
     "turn_webhook_off",
     "turn_webhook_on",
     "undo_resolve",
     "unmute_customer",
     "unsnooze",
+    "use_code",
     "wake_snoozed",
     "withdraw",
     "write_by_program",

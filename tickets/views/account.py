@@ -22,7 +22,11 @@ MAX_KEY = 19  # digits of a 64-bit key
 
 @require_safe
 def account(request: DeskRequest) -> HttpResponse:
-    context = {"browsers": browsers_of(request.user, this=_this(request)), "programs": programs_of(request.user)}
+    context = {
+        "browsers": browsers_of(request.user, this=_this(request)),
+        "programs": programs_of(request.user),
+        "has_second_factor": operations.has_second_factor(request.user),
+    }
     return render(request, "tickets/account.html", context)
 
 

@@ -1,6 +1,7 @@
 """The door: signing in and out, and what a person chooses for themselves."""
 
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,10 +9,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
+from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -20,22 +23,32 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tickets import operations
 from tickets.forms import CarriedForm, ProfileForm, SignInForm
+from tickets.guesses import guessed_wrong, may_guess
 from tickets.models import Presence, User
 from tickets.operations import NotVisible
-from tickets.sessions import BEGAN, caller
+from tickets.sessions import BEGAN, HAS_GIVEN_CODE, caller
 from tickets.views.answers import DeskRequest, VisitorRequest
 
-ACTS = ("take-next", "profile", "logout", "end-sign-in", "end-program", "end-others")
+STEP_SALT = "tickets.sign_in"
+STEP_LIVES = timedelta(minutes=10)
+ACTS = ("take-next", "second-factor-off", "profile", "logout", "end-sign-in", "end-program", "end-others")
 
 
 @login_not_required
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code", "step")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: VisitorRequest) -> HttpResponse:
-    if request.method == "POST":
+    if request.method == "POST" and "step" in request.POST:
+        half_in = _half_in(request.POST["step"])
+        if half_in is not None:
+            return _second_step(request, half_in)
+        form = SignInForm(request)
+    elif request.method == "POST":
         form = SignInForm(request, request.POST)
         if form.is_valid() and form.user is not None:
+            if operations.has_second_factor(form.user):
+                return _ask_code(request, form.user)
             return _signed_in(request, form.user, remember=form.cleaned_data["remember"])
     elif request.user.is_authenticated:
         return redirect(_next_page(request))
@@ -51,8 +64,41 @@ def sign_in(request: VisitorRequest) -> HttpResponse:
     return render(request, "tickets/login.html", context, status=status)
 
 
-def _signed_in(request: VisitorRequest, user: User, *, remember: bool) -> HttpResponse:
-    login(request, user)
+def _second_step(request: VisitorRequest, user: User) -> HttpResponse:
+    if not may_guess(request, user):
+        return _ask_code(request, user, is_wrong=True)
+    if operations.use_code(user=user, code=request.POST.get("code", "")):
+        return _signed_in(request, user, remember="remember" in request.POST, has_given_code=True)
+    guessed_wrong(request, user)
+    return _ask_code(request, user, is_wrong=True)
+
+
+def _ask_code(request: VisitorRequest, user: User, *, is_wrong: bool = False) -> HttpResponse:
+    """The password was right. The page itself carries that on, signed, for a few minutes; nobody is signed in yet."""
+    context = {
+        "step": signing.dumps([user.pk, user.get_session_auth_hash()], salt=STEP_SALT, compress=True),
+        "is_wrong": is_wrong,
+        "next": request.POST.get("next", ""),
+        "remember": "remember" in request.POST,
+        "carried": request.POST.dict() if "ticket" in request.POST else None,
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK
+    return render(request, "tickets/code.html", context, status=status)
+
+
+def _half_in(step: str) -> User | None:
+    """Whose password was right a few minutes ago, and still is."""
+    try:
+        user_id, auth_hash = signing.loads(step, salt=STEP_SALT, max_age=STEP_LIVES)
+    except signing.BadSignature:
+        return None
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    return user if user is not None and constant_time_compare(auth_hash, user.get_session_auth_hash()) else None
+
+
+def _signed_in(request: VisitorRequest, user: User, *, remember: bool, has_given_code: bool = False) -> HttpResponse:
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session[HAS_GIVEN_CODE] = has_given_code
     request.session.set_expiry(settings.SESSION_LIFETIME if remember else 0)
     request.session[BEGAN] = {"at": timezone.now().isoformat(), **caller(request)}
     operations.set_presence(user=user, presence=Presence.ONLINE)
