@@ -35,6 +35,7 @@ def test_of_a_flood_every_message_is_kept_and_one_receipt_and_one_word_said(line
     assert not parked()
 
 
+@pytest.mark.slow
 def test_the_word_is_said_once_an_hour_however_long_it_goes_on(line: Line, phone: Phone) -> None:
     for _minute in range(3):
         line.take(*(phone.message(text="Ау") for _ in range(MANY)))
@@ -87,6 +88,7 @@ def test_one_customers_flood_takes_no_answer_from_another(line: Line, phone: Pho
     assert len(other.heard) == 1
 
 
+@pytest.mark.slow
 def test_a_flood_stored_before_keeps_nobody_elses_message_waiting(line: Line, phone: Phone) -> None:
     line.store(*(phone.message(text=f"Ау {number}") for number in range(MANY)))
     for _ in range(pace.HEARD_MOST + 1):
@@ -163,6 +165,7 @@ def test_a_muted_customer_is_told_so_and_then_answered_no_more(phone: Phone, sau
     assert len(phone.tickets) == 1
 
 
+@pytest.mark.slow
 def test_a_muted_flood_is_kept_without_a_word(line: Line, phone: Phone, saule: User) -> None:
     phone.write("Вопрос")
     mute(phone, saule)

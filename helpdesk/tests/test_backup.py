@@ -390,6 +390,7 @@ def test_only_its_owner_reads_a_backup(archive: Path) -> None:
         back_up(archive)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_behind(furnished: Ticket, archive: Path) -> None:
     archive.parent.mkdir()
     for options in ([], ["--encrypt-for", str(pyrage.x25519.Identity.generate().to_public())]):

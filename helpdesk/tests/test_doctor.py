@@ -162,6 +162,7 @@ def test_directories_nobody_can_write_to(tmp_path: Path) -> None:
     assert "nothing can be written to MEDIA_ROOT" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_collected", [False, True])
 def test_static_files_of_production(tmp_path: Path, is_collected: bool) -> None:
     production = {"SECRET_KEY": SECRET, "STATIC_ROOT": str(tmp_path / "static"), "MEDIA_ROOT": str(tmp_path / "media")}
