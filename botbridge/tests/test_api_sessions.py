@@ -4,10 +4,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from botbridge.models import ChatSession
+from botbridge.sessions import set_pending_media
 from conftest import wrote
 from tickets import operations
+from tickets.access import Program
 from tickets.api.authentication import tokens_for
-from tickets.models import Customer, Ticket, User
+from tickets.models import Customer, Scope, ServiceAccount, Ticket, User
 
 SESSIONS = "/api/v1/sessions"
 BOT_ID = 7_000_000_001
@@ -104,3 +106,44 @@ def test_a_number_no_ticket_can_have_is_refused(saule: User, ticket: Ticket, tim
     body = {"telegramUserId": timur.telegram_user_id, "pendingMedia": pending}
     answer = called_by(saule).post(SESSIONS, body, format="json")
     assert (answer.status_code, list(answer.json()["errors"])) == (422, ["pendingMedia.0.ticketId"])
+
+
+def program(saule: User, customer: int, *scopes: Scope) -> APIClient:
+    """A service account with these scopes, on behalf of the customer with this Telegram user id."""
+    account = operations.create_service_account(actor=saule, name=f"Портал {customer}", scopes=scopes)
+    key = operations.issue_key(actor=saule, account=account)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {key}", HTTP_X_TELEGRAM_USER_ID=str(customer))
+    return client
+
+
+def test_a_program_sets_and_reads_its_customers_chat(saule: User, ticket: Ticket, timur: Customer) -> None:
+    client = program(saule, 700_001, Scope.SESSIONS_READ, Scope.SESSIONS_WRITE)
+    body = {"telegramUserId": 700_001, "pendingMedia": albums(ticket)}
+    assert client.post(SESSIONS, body, format="json").status_code == 200
+    assert client.get(f"{SESSIONS}/700001").json()["pendingMedia"] == albums(ticket)
+
+
+def test_each_of_the_two_needs_its_scope(saule: User, ticket: Ticket) -> None:
+    client = program(saule, 700_001, Scope.TICKETS_READ)
+    body = {"telegramUserId": 700_001, "pendingMedia": albums(ticket)}
+    assert client.post(SESSIONS, body, format="json").status_code == 403
+    assert client.get(f"{SESSIONS}/700001").status_code == 403
+
+
+def test_another_customers_chat_is_not_there(saule: User, ticket: Ticket, timur: Customer) -> None:
+    ChatSession.objects.create(bot_id=BOT_ID, chat_id=timur.telegram_user_id, customer=timur)
+    Customer.objects.create(telegram_user_id=700_002)
+    client = program(saule, 700_002, Scope.SESSIONS_READ, Scope.SESSIONS_WRITE)
+    assert client.get(f"{SESSIONS}/700001").status_code == 404
+    assert client.post(SESSIONS, {"telegramUserId": 700_001, "pendingMedia": []}, format="json").status_code == 403
+    foreign = {"telegramUserId": 700_002, "pendingMedia": albums(ticket)}
+    assert client.post(SESSIONS, foreign, format="json").status_code == 422
+
+
+def test_a_right_taken_away_during_the_call_stops_it(saule: User, timur: Customer) -> None:
+    account = operations.create_service_account(actor=saule, name="Портал", scopes=[Scope.SESSIONS_WRITE])
+    as_it_came_in = Program(ServiceAccount.objects.get(pk=account.pk), 700_001)
+    operations.revoke_service_account(actor=saule, account=account)
+    with pytest.raises(operations.NotAllowed):
+        set_pending_media(actor=as_it_came_in, telegram_user_id=700_001, pending_media=[])

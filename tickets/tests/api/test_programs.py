@@ -172,14 +172,12 @@ class TestOwnerCheck:
         self, foreign: ProgramClient, ticket: Ticket, timur: Customer, aigerim: User
     ) -> None:
         reply = arrived(replied(ticket, aigerim))
-        ChatSession.objects.create(bot_id=7, chat_id=timur.telegram_user_id, customer=timur)
         for path in (
             f"tickets/{ticket.pk}",
             f"tickets/{ticket.pk}/messages",
             f"tickets/{ticket.pk}/messages/{reply.pk}",
             f"tickets/{ticket.pk}/files/1",
             f"customers/{timur.pk}",
-            f"sessions/{timur.telegram_user_id}",
         ):
             assert foreign.get(f"{V1}/{path}").status_code == 404, path
 
@@ -230,8 +228,6 @@ class TestScopes:
         ],
         Scope.MESSAGES_WRITE: [("post", "tickets/{ticket}/messages")],
         Scope.CUSTOMERS_READ: [("get", "customers"), ("get", "customers/{customer}")],
-        Scope.SESSIONS_READ: [("get", "sessions/700001")],
-        Scope.SESSIONS_WRITE: [("post", "sessions")],
         Scope.EVENTS_READ: [("get", "events")],
     }
     PEOPLES = [
@@ -247,13 +243,11 @@ class TestScopes:
         self, speaking_for: SpeakFor, timur: Customer, ticket: Ticket, left_out: Scope | None
     ) -> None:
         client = speaking_for(timur, scopes=[scope for scope in Scope if scope != left_out])
-        ChatSession.objects.create(bot_id=7, chat_id=700_001, customer=timur)
         message = Message.objects.get(ticket=ticket, sender="client")
         file = self.attach(ticket)
         bodies = {
             "tickets": {"telegramUserId": 700_001, "text": "Ещё вопрос"},
             "tickets/{ticket}/messages": {"text": "Жду"},
-            "sessions": {"telegramUserId": 700_001, "pendingMedia": []},
         }
         for scope, calls in self.CALLS.items():
             for method, path in calls:
@@ -404,13 +398,6 @@ class TestWriting:
         program.name(lena.telegram_user_id)
         answer = program.post(TICKETS, body | {"telegramUserId": lena.telegram_user_id}, format="json")
         assert answer.status_code == 409
-
-    def test_albums_on_their_way(self, program: ProgramClient, ticket: Ticket, timur: Customer) -> None:
-        ChatSession.objects.create(bot_id=7, chat_id=700_001, customer=timur)
-        albums = [{"mediaGroupId": "13579", "ticketId": ticket.pk}]
-        body = {"telegramUserId": 700_001, "pendingMedia": albums}
-        assert program.post(f"{V1}/sessions", body, format="json").status_code == 200
-        assert program.get(f"{V1}/sessions/700001").json()["pendingMedia"] == albums
 
     @pytest.mark.django_db(transaction=True)
     def test_a_repeat_at_the_same_moment_is_written_once(self, program: ProgramClient, ticket: Ticket) -> None:
