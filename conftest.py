@@ -38,6 +38,8 @@ os.environ["DEBUG"] = "1"
 os.environ["LOG_DIR"] = ""
 # Other work on the machine may hold a test up; what this limit does has tests of its own.
 os.environ["DB_STATEMENT_TIMEOUT"] = "0"
+# The jobs of a test's own process must not make a copy of its database where copies of a real one are kept.
+os.environ["BACKUP_KEEP"] = "0"
 for name in ("DATABASE_URL", "PUBLIC_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "MEDIA_ROOT", "SENTRY_DSN"):
     os.environ.pop(name, None)
 if test_database_url := os.environ.get("TEST_DATABASE_URL"):

@@ -33,6 +33,7 @@ class Product:
             "ENV_FILE": "",
             "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
             "MEDIA_ROOT": str(folder / "media"),
+            "BACKUP_DIR": str(folder / "backups"),
             "LOG_DIR": str(folder / "log"),
             "WEB_CONCURRENCY": "1",
             **environment,
