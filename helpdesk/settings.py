@@ -157,6 +157,9 @@ AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
 # A supervisor without a second factor is sent to make one before anything else.
 SUPERVISORS_NEED_SECOND_FACTOR = env.bool("SUPERVISORS_NEED_SECOND_FACTOR", default=False)
 
+# Of a link to a new password, by mail or from a supervisor.
+PASSWORD_RESET_TIMEOUT = int(timedelta(days=1).total_seconds())
+
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
@@ -323,6 +326,13 @@ USE_TZ = True
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
 BRAND_NAME = env.str("BRAND_NAME", default="Helpdesk")
+
+# Mail. Without EMAIL_URL nothing is sent, and a forgotten password is a supervisor's to mend.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"helpdesk@{public_host or 'localhost'}")
 
 # Monitoring. Nobody may read /metrics until one of these says who; the bot's process listens nowhere by itself.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

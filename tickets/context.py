@@ -14,7 +14,7 @@ NAME_LENGTH = 16
 
 def desk(request: HttpRequest) -> dict[str, Any]:
     """The company's name; for a signed-in person also their theme and rights and a public name of their session."""
-    known: dict[str, Any] = {"brand": settings.BRAND_NAME}
+    known: dict[str, Any] = {"brand": settings.BRAND_NAME, "can_mail": bool(settings.EMAIL_URL)}
     user = getattr(request, "user", None)
     if isinstance(user, User):
         # Tabs of one session share one stream under this name; the key itself stays out of the page.

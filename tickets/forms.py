@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm, SetPasswordForm
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
@@ -64,6 +64,10 @@ class AnothersPasswordForm(ChangesPassword, AdminPasswordChangeForm):  # type: i
 
 class OwnPasswordForm(ChangesPassword, PasswordChangeForm):
     """A new password for oneself, against the present one."""
+
+
+class NewPasswordForm(ChangesPassword, SetPasswordForm):  # type: ignore[type-arg]
+    """A new password by a link."""
 
 
 class ManyFiles(forms.FileField):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tickets.views import account, acts, entry, files, messages, queue, second_factor, ticket
+from tickets.views import account, acts, entry, files, messages, passwords, queue, second_factor, ticket
 
 app_name = "tickets"
 
@@ -53,6 +53,8 @@ of_ticket: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", queue.queue, name="queue"),
     path("login/", entry.sign_in, name="login"),
+    path("forgotten/", passwords.forgotten, name="forgotten"),
+    path("new-password/<uidb64>/<token>/", passwords.NewPassword.as_view(), name="new-password"),
     path("logout/", entry.sign_out, name="logout"),
     path("profile/", entry.profile, name="profile"),
     path("account/", account.account, name="account"),

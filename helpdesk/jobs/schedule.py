@@ -11,6 +11,7 @@ from botbridge.downloads import remove_leftovers
 from helpdesk.backup.nightly import make_nightly_backup
 from helpdesk.jobs.lines import Line
 from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
+from helpdesk.mail import send_password_link
 from tickets import operations
 from tickets.models import Job
 
@@ -62,6 +63,7 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
     clock(operations.prune_sign_ins, _("Убрать кончившиеся входы"), seconds=3600),
+    Work(operations.PASSWORD_LINK, _("Прислать ссылку для нового пароля"), send_password_link),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
     clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),

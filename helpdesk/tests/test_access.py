@@ -190,6 +190,12 @@ NEW_PASSWORD = {"old_password": PASSWORD, **dict.fromkeys(("new_password1", "new
 
 DESK = [
     Route("tickets:login", "GET", EVERYONE),
+    # No mail is set up here.
+    Route("tickets:forgotten", "GET", dict.fromkeys(PEOPLE, HIDDEN)),
+    Route("tickets:forgotten", "POST", dict.fromkeys(PEOPLE, HIDDEN)),
+    # Not by who asks, but by the token; this one is nobody's and says so.
+    Route("tickets:new-password", "GET", EVERYONE, lambda target, world: {"uidb64": "MQ", "token": "x"}),
+    Route("tickets:new-password", "POST", EVERYONE, lambda target, world: {"uidb64": "MQ", "token": "x"}),
     Route("tickets:logout", "POST", STAFF),
     Route("tickets:profile", "POST", STAFF, data=lambda target, world: {"theme": "dark"}),
     Route("tickets:queue", "GET", STAFF),
@@ -255,6 +261,9 @@ def of_row(model: str) -> Values:
     return lambda target, world: {"object_id": world.rows[model]}
 
 
+PERSON_PAGES = ("lock", "trail", "factor", "link")
+
+
 def of_person(target: Target, world: World) -> dict[str, Any]:
     return {"person_id": world.rows["tickets_user"]}
 
@@ -297,10 +306,8 @@ ADMIN = [
         SUPERVISING,
         lambda target, world: {"customer_id": target.ticket.customer_id},
     ),
-    *(
-        Route(f"admin:tickets_user_{page}", method, SUPERVISING, of_person)
-        for page, method in (("lock", "GET"), ("lock", "POST"), ("trail", "GET"), ("factor", "GET"), ("factor", "POST"))
-    ),
+    *(Route(f"admin:tickets_user_{page}", "GET", SUPERVISING, of_person) for page in PERSON_PAGES),
+    *(Route(f"admin:tickets_user_{page}", "POST", SUPERVISING, of_person) for page in PERSON_PAGES),
     Route(
         "admin:auth_user_password_change", "GET", SUPERVISING, lambda target, world: {"id": world.rows["tickets_user"]}
     ),

@@ -20,6 +20,7 @@ from tickets import operations
 from tickets.admin.base import SupervisorAdmin, act_on_each, actor
 from tickets.admin.catalog import RetiringAdmin
 from tickets.forms import AnothersPasswordForm
+from tickets.links import password_link
 from tickets.models import MANAGERS, SUPERVISORS, Team, User
 from tickets.operations import Refused
 from tickets.pages.trail import SHOWN, trail_of, work_of
@@ -116,7 +117,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         return (*self.read_only, "rights", "membership", *own)
 
     def get_urls(self) -> list[URLPattern]:
-        pages = {"lock": self.lock, "trail": self.trail, "factor": self.factor}
+        pages = {"lock": self.lock, "trail": self.trail, "factor": self.factor, "link": self.link}
         own = [
             path(f"<int:person_id>/{name}/", self.admin_site.admin_view(page), name=f"tickets_user_{name}")
             for name, page in pages.items()
@@ -151,6 +152,18 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
             self.log_change(request, person, "Second factor reset.")
             messages.success(request, _("Второй фактор сброшен, входы кончились."))
         return redirect("admin:tickets_user_change", person.pk)
+
+    def link(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        """A link to a new password, shown on this page and nowhere else."""
+        person = self._changeable(request, person_id)
+        title = _("Ссылка для нового пароля")
+        if request.method != "POST":
+            return self._page(request, "link", person, title=title)
+        if person == actor(request) or not person.is_active:
+            messages.warning(request, _("Ссылку дают другому и тому, кто работает: сначала включите."))
+            return redirect("admin:tickets_user_change", person.pk)
+        self.log_change(request, person, "Password link made.")
+        return self._page(request, "link", person, title=title, link=password_link(person))
 
     def trail(self, request: HttpRequest, person_id: int) -> HttpResponse:
         person = get_object_or_404(User, pk=person_id)
@@ -205,7 +218,10 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
     @admin.display(description=gettext_lazy("пароль"))
     def password_page(self, person: User) -> SafeString:
         page = reverse("admin:auth_user_password_change", args=[person.pk])
-        return format_html('<a href="{}">{}</a>', page, _("Задать новый пароль"))
+        link = reverse("admin:tickets_user_link", args=[person.pk])
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}">{}</a>', page, _("Задать новый пароль"), link, _("Дать ссылку")
+        )
 
     @admin.display(description=gettext_lazy("имя"))
     def display_name(self, person: User) -> str:

@@ -85,7 +85,9 @@ from tickets.operations.outgoing import (
     start_sending,
 )
 from tickets.operations.people import (
+    PASSWORD_LINK,
     HandedOver,
+    ask_for_password_link,
     change_password,
     disable_user,
     enable_user,
@@ -137,6 +139,7 @@ __all__ = [
     "EARLIER_SYSTEM",
     "KEY_PREFIX",
     "OUTBOX_CHANNEL",
+    "PASSWORD_LINK",
     "REPEAT_WEBHOOK_CALL",
     "TELL_WEBHOOK",
     "UNDO_WINDOW",
@@ -167,6 +170,7 @@ __all__ = [
     "add_tag",
     "add_webhook",
     "answering_once",
+    "ask_for_password_link",
     "assign",
     "attach_file",
     "bring_back",
