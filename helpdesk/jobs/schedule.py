@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from botbridge.downloads import remove_leftovers
 from helpdesk.backup.nightly import make_nightly_backup
 from helpdesk.jobs.lines import Line
-from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
 from helpdesk.mail import send_password_link
+from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
 from tickets import operations
 from tickets.models import Job
 
