@@ -83,3 +83,10 @@ def test_systemd_understands_its_units(tmp_path: Path) -> None:
 
     units = [str(unit) for unit in tmp_path.iterdir()]
     run("systemd-analyze", "verify", *units, env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": "/usr/bin:/bin"})
+
+
+def test_every_package_is_listed_with_its_licence() -> None:
+    pinned = {line.partition("==")[0] for line in (BASE / "requirements.lock").read_text().splitlines() if "==" in line}
+    listed = set(re.findall(r"^\| ([\w.-]+) \|", (BASE / "docs" / "licences.md").read_text(), re.MULTILINE))
+
+    assert pinned - listed == set()
