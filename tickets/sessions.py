@@ -1,6 +1,7 @@
 """Browsers' sessions (Django's SESSION_ENGINE): rows of `SignIn` that a person can see and end."""
 
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, TypedDict
 
 from django.contrib.auth import SESSION_KEY
@@ -32,7 +33,11 @@ def row_key(session_key: str) -> str:
 def caller(request: HttpRequest) -> Caller:
     """Where a sign-in comes from: the address, and what the browser or program calls itself."""
     agent = request.headers.get("User-Agent", "").replace("\0", "")
-    return {"address": request.META.get("REMOTE_ADDR") or None, "agent": agent[:AGENT_LENGTH]}
+    try:
+        address = str(ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:  # a socket file, or a proxy that says "unknown"
+        address = None
+    return {"address": address, "agent": agent[:AGENT_LENGTH]}
 
 
 class SessionStore(db.SessionStore):

@@ -207,8 +207,8 @@ DESK = [
     Route("tickets:end-program", "POST", STAFF, data=lambda target, world: {"key": "1"}),
     Route("tickets:end-others", "POST", STAFF),
     Route("tickets:second-factor", "GET", STAFF),
+    Route("tickets:second-factor", "POST", STAFF),
     # Nobody has one here, and no password is given.
-    Route("tickets:second-factor", "POST", dict.fromkeys(PEOPLE, 422) | {ANONYMOUS: LOGIN, DISABLED: LOGIN}),
     Route("tickets:second-factor-off", "POST", dict.fromkeys(PEOPLE, 422) | {ANONYMOUS: LOGIN, DISABLED: LOGIN}),
     *(read_part(name) for name in ("ticket", "messages", "head", "panel", "panel-rest", "state", "row", "peer")),
     *(read_part(name) for name in ("assignees", "topics", "tags")),

@@ -114,6 +114,12 @@ def test_a_program_is_listed_and_ended(here: Client, aigerim: User, client: Clie
     assert "crm-sync/2.1" not in here.get(ACCOUNT).text
 
 
+@pytest.mark.parametrize("address", ["", "unknown", "198.51.100.1:4711", "/run/web.sock"])
+def test_an_address_that_is_none_keeps_nobody_out(aigerim: User, address: str) -> None:
+    assert is_in(signed_in(aigerim, address=address))
+    assert SignIn.objects.get().address is None
+
+
 @pytest.mark.parametrize("key", ["", "x", "9" * 40, "\0", "²"])
 def test_garbage_ends_nothing(here: Client, phone: Client, key: str) -> None:
     for name in ("end-sign-in", "end-program"):

@@ -261,6 +261,21 @@ def test_nor_listens_and_the_api_lets_nobody_around_it(
     assert browser.get(reverse("admin:index"), headers={"Authorization": "Bearer x"}).status_code == 302
 
 
+def test_a_token_from_before_it_was_required_is_good_no_more(client: Client, saule: User, settings: Any) -> None:
+    body = {"username": "saule", "password": PASSWORD}
+    token = client.post(reverse("api:login"), body, content_type="application/json").json()["access"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get(reverse("api:me"), headers=headers).status_code == 200
+    settings.SUPERVISORS_NEED_SECOND_FACTOR = True
+    assert client.get(reverse("api:me"), headers=headers).status_code == 401
+
+
+def test_a_form_sent_before_a_key_was_shown_turns_nothing_on(aigerim: User) -> None:
+    browser = signed_in(aigerim)
+    browser.post(FACTOR, {"password": PASSWORD, "code": code("")})
+    assert not SecondFactor.objects.exists()
+
+
 @pytest.mark.usefixtures("required")
 def test_having_made_one_everything_opens(saule: User) -> None:
     browser = signed_in(saule)

@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -157,9 +156,9 @@ class CodeNeeded(AuthenticationFailed):
 
 
 def _check_second_factor(request: HttpRequest, person: User, otp: str | None) -> None:
+    if operations.lacks_needed_factor(person):
+        raise PermissionDenied(_("Сначала включите второй фактор на столе."))
     if not operations.has_second_factor(person):
-        if settings.SUPERVISORS_NEED_SECOND_FACTOR and access.is_supervisor(person):
-            raise PermissionDenied(_("Сначала включите второй фактор на столе."))
         return
     if otp is None:
         raise CodeNeeded("required")

@@ -59,7 +59,8 @@ class BearerAuthentication(BaseAuthentication):
         if len(words) != 2:
             raise AuthenticationFailed(NOT_GOOD)
         session = session_of(words[1].decode("latin-1"), AccessToken)
-        if session is None or not session.is_good:
+        # Signed in before one was needed, or before becoming a supervisor.
+        if session is None or not session.is_good or operations.lacks_needed_factor(session.user):
             raise AuthenticationFailed(NOT_GOOD)
         return session.user, session
 

@@ -101,6 +101,7 @@ from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_ph
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.second_factor import (
     has_second_factor,
+    lacks_needed_factor,
     new_factor_key,
     reset_second_factor,
     turn_off_second_factor,
@@ -206,6 +207,7 @@ __all__ = [
     "import_tickets",
     "issue_key",
     "jobs_to_ring",
+    "lacks_needed_factor",
     "language_for",
     "lock_account",
     "make_default_team",

@@ -3,6 +3,7 @@
 import secrets
 from hashlib import sha256
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from django_otp.oath import TOTP
@@ -52,6 +53,12 @@ def turn_on_second_factor(*, user: User, key: str, code: str, keep: str) -> list
 def has_second_factor(user: User) -> bool:
     """Whether a code is asked beside the password."""
     return SecondFactor.objects.filter(user=user).exists()
+
+
+def lacks_needed_factor(user: User) -> bool:
+    """Whether this is a supervisor who has no second factor where supervisors need one."""
+    is_meant = settings.SUPERVISORS_NEED_SECOND_FACTOR and access.is_supervisor(user)
+    return is_meant and not has_second_factor(user)
 
 
 @transaction.atomic

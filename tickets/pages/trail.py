@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from axes.models import AccessLog
 from django.contrib.admin.models import LogEntry
 
-from tickets.models import Draft, Event, Message, SignIn, Ticket, TicketReader, User
+from tickets.models import ApiSession, Draft, Event, Message, SignIn, Ticket, TicketReader, User
 
 #: Lines of each list, the newest first.
 SHOWN = 200
@@ -28,6 +28,7 @@ class Trail:
     """The rows that name this account. What leaves no row is told on the page itself."""
 
     sign_ins: Iterable[AccessLog]
+    programs: Iterable[ApiSession]
     opened: Iterable[TicketReader]
     phones: Iterable[Event]
     sent: Iterable[Message]
@@ -54,6 +55,7 @@ def trail_of(user: User) -> Trail:
     opened = TicketReader.objects.filter(user=user).select_related("ticket").order_by("-seen_message_id", "-ticket_id")
     return Trail(
         sign_ins=AccessLog.objects.filter(username=user.username).order_by("-attempt_time")[:SHOWN],
+        programs=user.api_sessions.order_by("-pk")[:SHOWN],
         opened=opened[:SHOWN],
         phones=events.filter(kind=Event.Kind.PHONE_SHOWN)[:SHOWN],
         sent=messages[:SHOWN],

@@ -28,11 +28,11 @@ WRONG = gettext_lazy("Пароль или код не подошли.")
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request: DeskRequest) -> HttpResponse:
-    if request.method != "POST":
+    key = request.session.get(NEW_KEY)
+    if request.method != "POST" or key is None:  # a key nobody was shown proves nothing
         return _page(request)
     if not _knows_password(request):
         return _page(request, str(WRONG))
-    key = request.session.get(NEW_KEY, "")
     try:
         codes = operations.turn_on_second_factor(
             user=request.user,
