@@ -162,7 +162,8 @@ PASSWORD_RESET_TIMEOUT = int(timedelta(days=1).total_seconds())
 
 # Cookies. The prefix makes browsers refuse the cookie from a sibling domain or over plain http.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
-SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+# Not the name it had: during an upgrade the processes of the version before go on with the sessions they know.
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = HTTPS
 # A session ends when nobody has used it for a while, and some day in any case; a browser that was told to remember its
 # person is given days for weekends.

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,7 +15,7 @@ from helpdesk.live.viewers import Refusal, identify
 from tickets import operations
 from tickets.models import ApiSession, Change, SignIn, Ticket, User
 from tickets.pages.account import browser_name, program_name
-from tickets.sessions import row_key
+from tickets.sessions import caller, row_key
 
 pytestmark = pytest.mark.django_db
 
@@ -115,8 +115,12 @@ def test_a_program_is_listed_and_ended(here: Client, aigerim: User, client: Clie
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "198.51.100.1:4711", "/run/web.sock"])
-def test_an_address_that_is_none_keeps_nobody_out(aigerim: User, address: str) -> None:
-    assert is_in(signed_in(aigerim, address=address))
+def test_an_address_that_is_none_is_not_kept(rf: RequestFactory, address: str) -> None:
+    assert caller(rf.get("/", REMOTE_ADDR=address))["address"] is None
+
+
+def test_a_server_that_tells_no_address_keeps_nobody_out(aigerim: User) -> None:
+    assert is_in(signed_in(aigerim, address=""))
     assert SignIn.objects.get().address is None
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -36,7 +36,7 @@ class BrokenDatabase:
 
 def test_live_asks_no_database(client: Client) -> None:
     # Without the db mark a query would fail the test.
-    client.cookies["sessionid"] = "anything"
+    client.cookies[settings.SESSION_COOKIE_NAME] = "anything"
 
     response = client.get("/health/live")
 

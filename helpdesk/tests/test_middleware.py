@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from django.conf import settings
 from django.http import FileResponse, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
@@ -123,7 +124,7 @@ class TestBoundedBodies:
 
 class TestPrivatePages:
     def test_a_page_asked_for_with_a_session_is_kept_by_no_cache(self, client: Client) -> None:
-        client.cookies["sessionid"] = "anything"
+        client.cookies[settings.SESSION_COOKIE_NAME] = "anything"
 
         response = client.get("/")
 

@@ -88,7 +88,7 @@ class TestProduction:
             "SECURE_HSTS_SECONDS": 31536000,
             "SESSION_COOKIE_SECURE": True,
             "CSRF_COOKIE_SECURE": True,
-            "SESSION_COOKIE_NAME": "__Host-sessionid",
+            "SESSION_COOKIE_NAME": "__Host-session",
             "CSRF_TRUSTED_ORIGINS": ["https://help.example.com"],
         }
 

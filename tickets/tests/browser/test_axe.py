@@ -1,16 +1,19 @@
 """No barrier that axe can find, on any of the desk's screens."""
 
 import uuid
+from base64 import b32decode
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
+from django_otp.oath import TOTP
 
-from conftest import wrote
+from conftest import PASSWORD, wrote
 from tickets import operations
-from tickets.models import Delivery, DeliveryState, Topic
+from tickets.links import password_link
+from tickets.models import Delivery, DeliveryState, Topic, User
 from tickets.operations import Incoming, IncomingFile
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -114,3 +117,40 @@ def test_a_colleagues_and_a_solved_ticket(open_page, aigerim, bolat, busy, look)
 
 def test_a_page_that_is_not_there(open_page, aigerim, look):
     assert barriers(open_page("/desk/нет/", aigerim, status=404, **look)) == []
+
+
+def test_ones_own_account(open_page, aigerim, look):
+    operations.start_api_session(user=aigerim, address="198.51.100.7", agent="crm-sync/2.1")
+    page = open_page(reverse("tickets:account"), aigerim, **look)
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_second_factor_by_picture_and_by_recovery_codes(open_page, aigerim, look):
+    page = open_page(reverse("tickets:second-factor"), aigerim, **look)
+    assert page.evaluate("document.querySelector('.qr').naturalWidth") > 100
+    assert barriers(page) == []
+    totp = TOTP(b32decode(page.inner_text(".meta code").replace(" ", "")))
+    page.fill("#password", PASSWORD)
+    page.fill("#code", f"{totp.token():06d}")
+    page.click("button.primary")
+    page.wait_for_selector(".recovery")
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    door = open_page(reverse("tickets:login"), **look)
+    door.fill("#username", "aigerim")
+    door.fill("#password", PASSWORD)
+    door.click("button.primary")
+    door.fill("#code", "000000")
+    door.click("button.primary")
+    door.wait_for_selector(".alert")
+    assert barriers(door) == []
+
+
+def test_a_forgotten_password(open_page, aigerim, look, settings):
+    settings.EMAIL_URL = "smtp://mail.example:25"
+    assert barriers(open_page(reverse("tickets:forgotten"), **look)) == []
+    link = password_link(User.objects.get(pk=aigerim.pk)).removeprefix(settings.PUBLIC_URL)
+    page = open_page(link, **look)
+    page.wait_for_selector("#new_password2")
+    assert barriers(page) == []
