@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -74,6 +76,20 @@ def test_each_sign_in_is_listed_with_its_browser_and_address(here: Client, phone
     assert "203.0.113.9" in page
     assert page.count("этот браузер") == 1
     assert page.index("этот браузер") < page.index("Safari, iPhone")
+
+
+def test_the_page_costs_the_same_however_many_there_are(here: Client, aigerim: User) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert here.get(ACCOUNT).status_code == 200
+        return len(asked)
+
+    operations.start_api_session(user=aigerim)
+    few = cost()
+    for _number in range(3):
+        signed_in(aigerim)
+        operations.start_api_session(user=aigerim)
+    assert cost() == few <= 6
 
 
 def test_nobody_sees_or_ends_anothers(here: Client, bolat: User) -> None:

@@ -134,7 +134,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         except Refused as refusal:
             messages.warning(request, refusal.message)
             return redirect("admin:tickets_user_change", person.pk)
-        self.log_change(request, person, "Locked: sign-ins ended, work handed over.")
+        self.log_change(request, person, _("Закрыта: входы кончены, работа возвращена в очередь."))
         done = _("Учётная запись закрыта. Обращений возвращено: %(tickets)d, черновиков стало заметками: %(drafts)d.")
         messages.success(request, done % {"tickets": left.tickets, "drafts": left.drafts})
         return redirect("admin:tickets_user_trail", person.pk)
@@ -149,7 +149,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         except Refused as refusal:
             messages.warning(request, refusal.message)
         else:
-            self.log_change(request, person, "Second factor reset.")
+            self.log_change(request, person, _("Второй фактор сброшен."))
             messages.success(request, _("Второй фактор сброшен, входы кончились."))
         return redirect("admin:tickets_user_change", person.pk)
 
@@ -162,7 +162,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         if person == actor(request) or not person.is_active:
             messages.warning(request, _("Ссылку дают другому и тому, кто работает: сначала включите."))
             return redirect("admin:tickets_user_change", person.pk)
-        self.log_change(request, person, "Password link made.")
+        self.log_change(request, person, _("Сделана ссылка для нового пароля."))
         return self._page(request, "link", person, title=title, link=password_link(person))
 
     def trail(self, request: HttpRequest, person_id: int) -> HttpResponse:
