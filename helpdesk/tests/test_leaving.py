@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -137,7 +138,11 @@ def test_two_accounts_sharing_tickets_are_locked_at_once(
     for one, begun in ((aigerim, other), (bolat, ticket)):
         operations.save_draft(ticket_id=begun.pk, user=one, text=f"Начал {one.username}")
 
+    barrier = Barrier(2)
+
     def lock(person: User) -> operations.HandedOver:
+        connection.ensure_connection()
+        barrier.wait()
         try:
             return operations.lock_account(actor=saule, user=person)
         finally:

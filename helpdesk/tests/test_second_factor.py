@@ -4,12 +4,13 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db import connections
+from django.db import connection, connections
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -182,7 +183,11 @@ def test_guessing_codes_is_locked_like_guessing_passwords(aigerim: User, enrolle
 def test_one_code_brought_many_times_at_once_is_good_once(aigerim: User) -> None:
     recovery = with_factor(aigerim)
 
+    barrier = Barrier(6)
+
     def use(given: str) -> bool:
+        connection.ensure_connection()
+        barrier.wait()
         try:
             return operations.use_code(user=aigerim, code=given)
         finally:
