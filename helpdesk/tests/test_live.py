@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
+from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from helpdesk.live import hub as hub_module
@@ -17,8 +18,9 @@ from helpdesk.live import upstream
 from helpdesk.live.hub import Hub
 from helpdesk.live.stream import EventStream
 from tickets import operations
-from tickets.models import Change, Team, Ticket, User
+from tickets.models import Change, SignIn, Team, Ticket, User
 from tickets.operations import acts
+from tickets.sessions import row_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -322,6 +324,37 @@ class TestHowAStreamEnds:
                 assert await page.event() == ("bye", None)
                 assert await page.ended()
                 assert await other.hears_nothing()
+
+        run(scenario())
+
+    def test_at_once_when_its_person_signs_that_browser_out_elsewhere(self, aigerim: User) -> None:
+        ended, here = sign_in(aigerim), sign_in(aigerim)
+
+        async def scenario() -> None:
+            async with serving() as app:
+                page = await listening(app, ended)
+                await elsewhere(lambda: operations.end_sign_in(user=aigerim, key=row_key(ended)))
+                assert await page.event() == ("bye", None)
+                assert await Page(app, ended).answer() == 401
+                assert await Page(app, here).answer() == 200
+
+        run(scenario())
+
+    def test_when_nobody_has_used_its_session_for_too_long(
+        self, aigerim: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hub_module, "RECHECK_EVERY", 0.1)
+        cookie = sign_in(aigerim)
+
+        def leave_it_unused() -> None:
+            SignIn.objects.update(seen_at=timezone.now() - settings.SESSION_IDLE)
+
+        async def scenario() -> None:
+            async with serving() as app:
+                page = await listening(app, cookie)
+                await elsewhere(leave_it_unused)
+                assert await page.event() == ("bye", None)
+                assert await Page(app, cookie).answer() == 401
 
         run(scenario())
 
