@@ -674,6 +674,9 @@ def test_pages_carry_the_strict_policy_and_nothing_inline(room: Client, ticket: 
         PROGRAMS,
         reverse("admin:tickets_serviceaccount_add"),
         reverse("admin:password_change"),
+        *(reverse(f"admin:tickets_user_{page}", args=[aigerim.pk]) for page in ("lock", "trail", "factor", "link")),
+        reverse("tickets:account"),
+        reverse("tickets:second-factor"),
     ]
     for address in pages:
         response = room.get(address)
