@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from botbridge.health import facts as bot_facts
 from helpdesk import draining
 from helpdesk.backup.nightly import backup_facts
-from helpdesk.jobs.facts import MAX_DUE
+from helpdesk.jobs.facts import MAX_DUE, MAX_LONG_DUE
 from helpdesk.jobs.facts import facts as job_facts
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ def jobs() -> Finding:
     failures = [] if facts.pop("started") else ["have never run: start manage.py runjobs"]
     if (facts["oldest_due"] or 0) > MAX_DUE:
         failures.append(f"one has been due for {facts['oldest_due']} s and nobody does it")
+    if (facts["oldest_long_due"] or 0) > MAX_LONG_DUE:
+        failures.append(f"a long one has been due for {facts['oldest_long_due']} s and nobody does it")
     concerns = [f"given up: {facts['dead']}, deal with them in the admin"] if facts["dead"] else []
     if facts["failing"]:
         concerns.append(f"failing and tried again: {facts['failing']}, see the admin")

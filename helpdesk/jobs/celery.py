@@ -2,6 +2,7 @@
 
     celery --app helpdesk.jobs.celery worker --queues quick --concurrency 2
     celery --app helpdesk.jobs.celery worker --queues long --concurrency 4
+    celery --app helpdesk.jobs.celery worker --queues files --concurrency 4
     celery --app helpdesk.jobs.celery beat
 
 The rows are the truth and the broker only a doorbell that carries ids. A message that it loses is rung again, one

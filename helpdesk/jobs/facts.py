@@ -11,6 +11,8 @@ from tickets.models import Job
 
 #: Seconds a quick job may be due; they take milliseconds, so by then nobody does them.
 MAX_DUE = 120
+#: The same for a long job: more of them wait for each other.
+MAX_LONG_DUE = 1800
 MOST = 1000
 
 
@@ -30,7 +32,8 @@ def facts() -> dict[str, Any]:
 
 def stand_still() -> bool:
     """Whether nobody does the jobs."""
-    return not Job.objects.exists() or (_oldest_due(Line.QUICK) or 0) > MAX_DUE
+    late = (_oldest_due(Line.QUICK) or 0) > MAX_DUE or (_oldest_due(Line.LONG) or 0) > MAX_LONG_DUE
+    return late or not Job.objects.exists()
 
 
 def _oldest_due(line: Line) -> int | None:

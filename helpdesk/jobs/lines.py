@@ -6,3 +6,7 @@ class Line(StrEnum):
 
     QUICK = "quick"
     LONG = "long"
+
+
+#: Where customers' files wait for Celery's workers: a hundred of them must not stand before a webhook.
+FILES = "files"

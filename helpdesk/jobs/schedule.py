@@ -63,7 +63,14 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
     clock(operations.prune_sign_ins, _("Убрать кончившиеся входы"), seconds=3600),
-    Work(operations.PASSWORD_LINK, _("Прислать ссылку для нового пароля"), send_password_link),
+    Work(
+        operations.PASSWORD_LINK,
+        _("Прислать ссылку для нового пароля"),
+        send_password_link,
+        # A mail server may take its time with each step of a letter.
+        lease=timedelta(minutes=3),
+        line=Line.LONG,
+    ),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
     clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),
@@ -73,8 +80,9 @@ SCHEDULE: tuple[Work, ...] = (
         _("Резервная копия этих суток"),
         make_nightly_backup,
         every=timedelta(minutes=10),
-        # Longer than it takes: it reads one moment of the database, so that it can write no progress meanwhile.
-        lease=timedelta(hours=3),
+        # It reads one moment of the database, so that it can write no progress meanwhile. Whoever takes it up while it
+        # is still being made finds that it is (`nightly_backup`).
+        lease=timedelta(minutes=15),
         line=Line.LONG,
     ),
     Work(

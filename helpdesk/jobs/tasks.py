@@ -7,7 +7,7 @@ from django.conf import settings
 
 from botbridge.files import fetch_if_due
 from helpdesk.jobs.celery import MESSAGE_LIVES
-from helpdesk.jobs.lines import Line
+from helpdesk.jobs.lines import FILES, Line
 from helpdesk.jobs.schedule import WORK
 from helpdesk.jobs.worker import Worker
 from tickets import operations
@@ -28,7 +28,7 @@ def ring() -> None:
         do_job.apply_async((job_id,), queue=WORK[kind].line.value, expires=MESSAGE_LIVES)
     if settings.TELEGRAM_BOT_TOKEN:
         for attachment_id in Attachment.objects.due_for_fetching().values_list("pk", flat=True)[:AT_MOST]:
-            fetch_file.apply_async((attachment_id,), queue=Line.LONG.value, expires=MESSAGE_LIVES)
+            fetch_file.apply_async((attachment_id,), queue=FILES, expires=MESSAGE_LIVES)
 
 
 @shared_task(name="helpdesk.do_job")

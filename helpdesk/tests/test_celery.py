@@ -68,7 +68,7 @@ class Machines:
         return self._stack.enter_context(process(*command, **self._environment))
 
     def worker(self, name: str) -> subprocess.Popen[bytes]:
-        return self.celery("worker", "--queues", "quick,long", "--pool", "solo", "--hostname", name)
+        return self.celery("worker", "--queues", "quick,long,files", "--pool", "solo", "--hostname", name)
 
     def beat(self) -> subprocess.Popen[bytes]:
         return self.celery("beat")

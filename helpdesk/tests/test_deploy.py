@@ -12,6 +12,8 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from helpdesk.health import PARTS
+
 BASE: Path = settings.BASE_DIR
 DEPLOY = BASE / "deploy"
 COMPOSE = BASE / "compose.yaml"
@@ -37,7 +39,7 @@ def test_every_setting_the_containers_are_given_is_explained(services: dict[str,
     ours = [service for service in services.values() if service["image"].startswith("helpdesk:")]
     given = {name.removesuffix("_FILE") for service in ours for name in service["environment"]}
 
-    assert len(ours) == 7
+    assert len(ours) == 8
     assert {name for name in given if not re.search(rf"^#? ?{name}=", SETTINGS_EXPLAINED, re.MULTILINE)} == set()
 
 
@@ -47,6 +49,30 @@ def test_every_command_of_the_containers_is_there(services: dict[str, Any]) -> N
 
     assert managed == {"runbot", "migrate"}
     assert managed <= set(get_commands())
+
+
+def test_no_process_is_asked_how_a_web_process_is(services: dict[str, Any]) -> None:
+    """The image's own health check asks for pages."""
+    asked = {name: service["healthcheck"].get("test", []) for name, service in services.items() if name != "proxy"}
+
+    assert {name for name, test in asked.items() if "8000" in str(test)} == {"web-1", "web-2"}
+    for parts in (test[4:] for test in asked.values() if "healthcheck" in test):
+        assert set(parts) <= set(PARTS)
+
+
+def test_the_proxy_reaches_web_processes_by_a_trusted_way_and_by_names_they_know(services: dict[str, Any]) -> None:
+    proxy, web = services["proxy"], services["web-1"]
+
+    assert set(proxy["networks"]) & set(web["networks"]) == {"edge"}
+    upstreams = {upstream.partition(":")[0] for upstream in proxy["environment"]["UPSTREAMS"].split()}
+    assert upstreams == set(web["environment"]["ALLOWED_HOSTS"].split(","))
+
+
+def test_every_folder_that_is_written_to_outlives_its_container(services: dict[str, Any]) -> None:
+    volumes = re.findall(r"^VOLUME (.*)$", (BASE / "Dockerfile").read_text(), re.MULTILINE)[0].split()
+
+    for name in ("web-1", "bot", "jobs-quick", "jobs-long", "jobs-files"):
+        assert {volume.partition(":")[2] for volume in services[name]["volumes"]} == set(volumes), name
 
 
 def test_every_container_writes_little_and_starts_again(services: dict[str, Any]) -> None:
@@ -76,7 +102,7 @@ def test_the_proxy_understands_its_orders() -> None:
 
 @tool("systemd-analyze", "systemd")
 def test_systemd_understands_its_units(tmp_path: Path) -> None:
-    for unit in (DEPLOY / "systemd").iterdir():
+    for unit in (*(DEPLOY / "systemd").glob("*.service"), *(DEPLOY / "systemd").glob("*.target")):
         # The programs are not where production has them.
         text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
         (tmp_path / unit.name).write_text(text)

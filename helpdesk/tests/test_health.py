@@ -224,6 +224,16 @@ def test_jobs_nobody_does_any_more_are_named(client: Client, bot: BotStatus) -> 
     assert timeless(problem) == "one has been due for … s and nobody does it"
 
 
+def test_long_jobs_nobody_does_are_named(client: Client, bot: BotStatus) -> None:
+    Job.objects.filter(kind="nightly_backup").update(due_at=timezone.now() - timedelta(minutes=31))
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["failing"]) == (503, ["jobs"])
+    (problem,) = response.json()["jobs"]["problems"]
+    assert timeless(problem) == "a long one has been due for … s and nobody does it"
+
+
 def test_what_an_older_version_left_worries_nobody(client: Client, bot: BotStatus) -> None:
     operations.add_job(kind="of an older version", due_at=timezone.now() - timedelta(days=1))
 

@@ -275,6 +275,17 @@ def test_the_broker_is_told_of_a_due_job_once_in_a_while() -> None:
 
 
 @pytest.mark.django_db
+def test_a_job_that_is_soon_due_again_is_rung_for_again_at_once() -> None:
+    worker = worker_for(lambda job: 1, every=timedelta(seconds=2))
+    operations.start_jobs_missing(kinds=worker.recurring)
+    for _ in range(2):
+        rung = operations.jobs_to_ring(kinds=["errand"], silence=timedelta(seconds=10), at_most=10)
+        assert len(rung) == 1
+        assert do_due(worker)
+        make_due()
+
+
+@pytest.mark.django_db
 def test_what_was_done_long_ago_is_dropped_and_what_failed_is_not() -> None:
     operations.add_job(kind="errand", key="done")
     do_due(worker_for(lambda job: 1))

@@ -23,6 +23,8 @@ from tickets.models import Message, Sender, Ticket, User
 CADDY = shutil.which("caddy")
 CADDYFILE: Path = settings.BASE_DIR / "deploy" / "Caddyfile"
 READERS, WRITERS = 3, 2
+#: Not one of the names every process knows itself by: the proxy asks by what it is told to.
+UPSTREAM = "127.0.0.2"
 CSRF_TOKEN = "r" * 32
 
 pytestmark = [
@@ -35,9 +37,10 @@ pytestmark = [
 @contextmanager
 def web(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """One web process, with production's patience for requests under way."""
-    gunicorn = ("-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "--bind", f"127.0.0.1:{port}")
-    with process(*gunicorn, "helpdesk.asgi:application", WEB_CONCURRENCY="1", WEB_DRAIN_SECONDS="3") as server:
-        wait_until_served(f"http://127.0.0.1:{port}/health/ready", server)
+    gunicorn = ("-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "--bind", f"{UPSTREAM}:{port}")
+    own = {"ALLOWED_HOSTS": UPSTREAM, "WEB_CONCURRENCY": "1", "WEB_DRAIN_SECONDS": "3"}
+    with process(*gunicorn, "helpdesk.asgi:application", **own) as server:
+        wait_until_served(f"http://{UPSTREAM}:{port}/health/ready", server)
         yield server
 
 
@@ -46,7 +49,7 @@ def proxy(upstreams: list[int], folder: Path) -> Iterator[int]:
     port = free_port()
     surroundings = os.environ | {
         "SITE": f"http://127.0.0.1:{port}",
-        "UPSTREAMS": " ".join(f"127.0.0.1:{upstream}" for upstream in upstreams),
+        "UPSTREAMS": " ".join(f"{UPSTREAM}:{upstream}" for upstream in upstreams),
         "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),

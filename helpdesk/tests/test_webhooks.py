@@ -160,7 +160,7 @@ def test_a_private_address_is_never_called(
     settings.WEBHOOK_NETWORKS = []
     happen(ticket, aigerim)
 
-    assert tell().error == "127.0.0.1 is not a public address"
+    assert tell().error.startswith("127.0.0.1 is not of a network of ours")
     assert receiver.told == []
 
 
@@ -183,6 +183,36 @@ def test_after_three_days_it_is_given_up_and_may_be_turned_on_again(
     operations.turn_webhook_on(actor=saule, webhook=webhook)
     tell()
     assert ids(receiver) == happened
+
+
+def test_a_failed_repetition_is_no_outage(
+    webhook: Webhook, receiver: Receiver, ticket: Ticket, aigerim: User, saule: User
+) -> None:
+    happen(ticket, aigerim)
+    tell()
+    receiver.status = 500
+
+    operations.repeat_webhook_call(actor=saule, call=WebhookCall.objects.get())
+    tell()
+
+    webhook.refresh_from_db()
+    assert webhook.failing_since is None
+
+
+def test_what_it_is_no_longer_told_of_is_no_outage(
+    webhook: Webhook, receiver: Receiver, ticket: Ticket, aigerim: User, saule: User
+) -> None:
+    happen(ticket, aigerim)
+    receiver.status = 500
+    tell()
+
+    operations.change_webhook(
+        actor=saule, webhook=webhook, name=webhook.name, address=webhook.address, kinds=["resolved"]
+    )
+    tell()
+
+    webhook.refresh_from_db()
+    assert webhook.failing_since is None
 
 
 def test_one_that_wants_to_hear_no_more_is_left_alone(

@@ -64,8 +64,10 @@ async def post(url: str, *, headers: dict[str, str], body: bytes, resolver: Abst
     began = time.monotonic()
     status, error, answer = None, "", ""
     try:
-        check_literal(urlsplit(url).hostname or "")
-        connector = TCPConnector(resolver=CheckingResolver(resolver or ThreadedResolver()), use_dns_cache=False)
+        where = urlsplit(url)
+        check_literal(where.hostname or "", where.scheme)
+        checking = CheckingResolver(resolver or ThreadedResolver(), where.scheme)
+        connector = TCPConnector(resolver=checking, use_dns_cache=False)
         async with (
             ClientSession(connector=connector, timeout=ClientTimeout(total=TIMEOUT), trust_env=False) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,

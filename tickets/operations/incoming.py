@@ -194,7 +194,7 @@ def _open(
         team=team or Team.objects.get(is_default=True),
         subject=_subject(incoming),
         follows_up=follows_up,
-        waiting_since=None if customer.is_muted else incoming.sent_at,
+        waiting_since=None if customer.is_muted and incoming.is_from_chat else incoming.sent_at,
     )
     act = begin(ticket, incoming.entered_by, service_account=incoming.service_account)
     message = _store(ticket, incoming)

@@ -74,7 +74,7 @@ def claim_job(*, leases: Mapping[str, timedelta], worker: str, job_id: int | Non
         job.done, job.total = 0, None
         job.save(update_fields=["state", "worker", "attempts", "done", "total"])
         # By the database's clock, as all leases: the machines' own differ.
-        Job.objects.filter(pk=job.pk).update(due_at=Now() + leases[job.kind], started_at=Now())
+        Job.objects.filter(pk=job.pk).update(due_at=Now() + leases[job.kind], started_at=Now(), rung_at=None)
         job.refresh_from_db()
         return job
 

@@ -47,7 +47,9 @@ def change_webhook(*, actor: User, webhook: Webhook, name: str, address: str, ki
     supervisors_only(actor)
     for field, value in _checked(name, address, kinds).items():
         setattr(webhook, field, value)
-    webhook.save(update_fields=["name", "address", "kinds"])
+    # Another address has not failed yet.
+    webhook.failing_since = None
+    webhook.save(update_fields=["name", "address", "kinds", "failing_since"])
     return webhook
 
 
@@ -127,9 +129,7 @@ def record_webhook_call(
     )
     row = Webhook.objects.select_for_update().get(pk=webhook.pk)
     if call.arrived:
-        row.arrived_at, row.failing_since = call.made_at, None
-    elif row.failing_since is None:
-        row.failing_since = call.made_at
+        row.arrived_at = call.made_at
     if not is_repeat:
         _go_on(row, call)
     row.save(update_fields=["arrived_at", "failing_since", "reached", "off"])
@@ -138,12 +138,14 @@ def record_webhook_call(
 
 def _go_on(row: Webhook, call: WebhookCall) -> None:
     if call.arrived:
-        row.reached = max(row.reached, call.event_id)
-    elif row.off:
+        row.reached, row.failing_since = max(row.reached, call.event_id), None
         return
-    elif call.status == 410:
+    row.failing_since = row.failing_since or call.made_at
+    if row.off:
+        return
+    if call.status == 410:
         row.off = WebhookOff.UNWANTED
-    elif row.failing_since is not None and call.made_at - row.failing_since >= GIVEN_UP_AFTER:
+    elif call.made_at - row.failing_since >= GIVEN_UP_AFTER:
         row.off = WebhookOff.FAILING
 
 
@@ -157,8 +159,8 @@ def start_webhooks() -> int:
 
 
 def pass_over_for_webhook(*, webhook: Webhook, event_id: int) -> None:
-    """Events up to this one are not of the kinds it is told of."""
-    Webhook.objects.filter(pk=webhook.pk, reached__lt=event_id).update(reached=event_id)
+    """Events up to this one are not of the kinds it is told of, so it has missed none of them."""
+    Webhook.objects.filter(pk=webhook.pk, reached__lt=event_id).update(reached=event_id, failing_since=None)
 
 
 def repeat_webhook_call(*, actor: User, call: WebhookCall) -> None:

@@ -204,3 +204,14 @@ def test_a_name_changed_in_telegram_is_taken_over_but_not_the_language(db: None)
     assert customer.name == "Нұрлан Әбдіғаппаров"
     assert customer.language == "kk"
     assert Customer.objects.count() == 1
+
+
+def test_a_muted_customer_calls_nobody_from_the_chat_and_does_by_telephone(
+    timur: Customer, team: Team, saule: User
+) -> None:
+    operations.mute_customer(customer_id=timur.pk, actor=saule)
+    timur.refresh_from_db()
+
+    assert wrote(timur, "Ответьте же").ticket.waiting_since is None
+    called = operations.open_by_hand(actor=saule, telegram_user_id=timur.telegram_user_id, text="Звонил, ждёт мастера")
+    assert called.waiting_since is not None
