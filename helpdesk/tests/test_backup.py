@@ -332,7 +332,7 @@ def test_a_file_whose_name_leads_elsewhere_is_refused(ticket: Ticket, archive: P
     ("label", "edit", "said"),
     [
         ("tickets.Customer", lambda rows: rows.replace(b"timur_a", b"t" * 65), "too long"),
-        ("tickets.Ticket", lambda rows: rows.replace(b"[1", b"[7", 1), "refused it and stays as it was"),
+        ("tickets.Ticket", lambda rows: rows.replace(b"[", b"[9", 1), "refused it and stays as it was"),
         ("tickets.Customer", lambda rows: rows.replace(b"+00:00", b"+99:00"), "holds what its columns cannot"),
         ("tickets.Customer", lambda rows: rows.replace(b"[", b"[1,", 1), "other columns than the table"),
         ("tickets.Customer", lambda rows: b"nonsense\n", "is not JSON"),
