@@ -49,11 +49,11 @@ test: lint
 test-all: test
 	$(call pytest,2,$(SLOW_ONLY))
 
-# Twice where there is a PostgreSQL to test on: what is right on one database can be wrong on the other. On two cores,
-# three workers fill the pauses in which fast tests wait; slow tests start processes of their own.
+# Where there is a PostgreSQL to test on, what asks a database runs twice: what is right on one can be wrong on the other.
+# On two cores, three workers fill the pauses in which fast tests wait; slow tests start processes of their own.
 define pytest
 env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)"
-$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)")
+$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) --dist worksteal -m "database and ($(2))")
 endef
 
 format: $(VENV)/.dev

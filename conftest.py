@@ -78,6 +78,18 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+#: The fixtures through which every test comes to a database.
+OPENS_DATABASE = {"db", "transactional_db", "django_db_setup"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks the tests that ask a database: the others say the same on each, and need be played on one alone."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if OPENS_DATABASE & fixtures or item.get_closest_marker("django_db"):
+        item.add_marker("database")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come first: they take longest, and at the end one worker would play them while others wait."""
