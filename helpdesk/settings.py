@@ -153,6 +153,7 @@ AXES_ENABLE_ADMIN = False
 # Beside the password, nothing that was being written or that lets somebody in stays in its rows.
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "text", "step", "code"]
 AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
+AXES_CLIENT_IP_CALLABLE = "helpdesk.lockout.guesser"
 
 # A supervisor without a second factor is sent to make one before anything else.
 SUPERVISORS_NEED_SECOND_FACTOR = env.bool("SUPERVISORS_NEED_SECOND_FACTOR", default=False)

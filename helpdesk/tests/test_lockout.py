@@ -7,10 +7,11 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from conftest import PASSWORD
+from helpdesk.lockout import guesser
 from tickets import operations
 from tickets.models import User
 
@@ -110,3 +111,31 @@ def test_every_name_costs_one_password_hash(
         hashed.clear()
         attempt(name, "wrong", over_api=over_api)
         assert len(hashed) == 1, name
+
+
+def test_another_address_of_the_same_subscriber_is_the_same_guesser(client: Client, aigerim: User) -> None:
+    for attempt in range(settings.AXES_FAILURE_LIMIT):
+        answer = sign_in(client, f"wrong-{attempt}", f"2001:db8:1:2::{attempt + 1:x}")
+    assert answer.status_code == 429
+
+    assert sign_in(client, PASSWORD, "2001:db8:1:2:ffff::9").status_code == 429
+    assert sign_in(client, PASSWORD, "2001:db8:1:3::1").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("/run/web.sock", None),
+        ("", None),
+    ],
+)
+def test_by_what_a_guesser_is_counted(rf: RequestFactory, address: str, counted: str | None) -> None:
+    assert guesser(rf.get("/", REMOTE_ADDR=address)) == counted
+
+
+def test_where_no_address_is_told_people_still_sign_in(client: Client, aigerim: User) -> None:
+    assert sign_in(client, "wrong", "/run/web.sock").status_code == 422
+    assert sign_in(client, PASSWORD, "/run/web.sock").status_code == 302
