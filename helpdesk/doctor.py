@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import kombu
 import redis
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks
+from django.core.mail import get_connection
 from django.db import Error, connection
 from django.db.models.functions import Now
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from botbridge.doctor import Introduction, TelegramTrouble, introduce
 from helpdesk import health, logs
@@ -27,7 +31,8 @@ from tickets.models import Team
 MOST_SKEW = timedelta(seconds=5)
 LEAST_FREE_BYTES = 1024**3
 LEAST_FREE_SHARE = 0.05
-REDIS_TIMEOUT = 5
+#: Seconds a server may take to answer.
+PATIENCE = 5
 HIDDEN = "<hidden>"
 
 
@@ -108,18 +113,48 @@ def check_redis() -> Iterator[Diagnosis]:
     if not settings.REDIS_URL:
         yield unused("redis", "REDIS_URL is not set: each web process counts limits by itself")
         return
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=REDIS_TIMEOUT, socket_timeout=REDIS_TIMEOUT
-    )
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
     try:
         client.ping()
     except redis.RedisError as error:
-        remedy = "Check REDIS_URL and that the server runs. Until then limits are not counted."
+        remedy = "Check REDIS_URL and that the server runs. Until then each process counts limits by itself."
         yield wrong("redis", f"does not answer ({type(error).__name__})", remedy)
     else:
         yield right("redis", "answers")
     finally:
         client.close()
+
+
+def check_broker() -> Iterator[Diagnosis]:
+    """Whether Celery's workers can be rung."""
+    if not settings.CELERY_BROKER_URL:
+        yield unused("broker", "CELERY_BROKER_URL is not set: manage.py runjobs does the jobs")
+        return
+    with kombu.Connection(settings.CELERY_BROKER_URL, connect_timeout=PATIENCE) as broker:
+        try:
+            broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+        except OperationalError as error:
+            remedy = "Check CELERY_BROKER_URL and that the server runs. Until then jobs are late, and none is lost."
+            yield wrong("broker", f"does not answer ({type(error).__name__})", remedy)
+        else:
+            yield right("broker", "answers")
+
+
+def check_mail() -> Iterator[Diagnosis]:
+    """Whether the server that takes letters lets us in; none is sent."""
+    if not settings.EMAIL_URL:
+        yield unused("mail", "EMAIL_URL is not set: a forgotten password is a supervisor's to mend")
+        return
+    server = get_connection()
+    try:
+        server.open()
+    except (OSError, SMTPException) as error:
+        remedy = "Check EMAIL_URL: server, port, encryption, name and password."
+        yield wrong("mail", f"cannot be sent ({type(error).__name__})", remedy)
+    else:
+        yield right("mail", f"{settings.EMAIL_HOST} takes letters")
+    finally:
+        server.close()
 
 
 def check_telegram() -> Iterator[Diagnosis]:
@@ -202,6 +237,8 @@ CHECKS: tuple[Check, ...] = (
     check_settings,
     check_database,
     check_redis,
+    check_broker,
+    check_mail,
     check_telegram,
     check_disks,
     check_static_files,
@@ -211,6 +248,7 @@ CHECKS: tuple[Check, ...] = (
 def without_secrets(text: str) -> str:
     """The text with every secret of the settings taken out, whoever has put it into an error."""
     redis_password = unquote(urlsplit(settings.REDIS_URL).password or "")
+    broker_password = unquote(urlsplit(settings.CELERY_BROKER_URL).password or "")
     secrets = [
         settings.TELEGRAM_BOT_TOKEN,
         settings.SECRET_KEY,
@@ -219,6 +257,8 @@ def without_secrets(text: str) -> str:
         settings.DATABASES["default"].get("PASSWORD", ""),
         settings.SENTRY_DSN,
         redis_password,
+        broker_password,
+        settings.EMAIL_HOST_PASSWORD,
     ]
     for secret in filter(None, secrets):
         text = text.replace(str(secret), HIDDEN)

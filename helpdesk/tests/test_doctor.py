@@ -53,6 +53,8 @@ def test_a_machine_where_all_is_well() -> None:
     assert "right     migrations    all applied" in printed
     assert "right     clock" in printed
     assert "not used  redis" in printed
+    assert "not used  broker" in printed
+    assert "not used  mail" in printed
     assert "not used  telegram" in printed
     assert "wrong" not in printed
 
@@ -77,6 +79,28 @@ def test_a_database_that_is_away_and_its_password_stays_unsaid() -> None:
     assert "-> Check DATABASE_URL" in done.stdout
     assert "pass-canary" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_broker_that_is_away() -> None:
+    with override_settings(CELERY_BROKER_URL=f"redis://:broker-canary@127.0.0.1:{free_port()}/0"):
+        printed, code = examined()
+    assert code == 1
+    assert "wrong     broker        does not answer (OperationalError)" in printed
+    assert "broker-canary" not in printed
+
+
+def test_a_mail_server_that_is_away() -> None:
+    port = free_port()
+    smtp = {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": "127.0.0.1",
+        "EMAIL_PORT": port,
+    }
+    with override_settings(EMAIL_URL=f"smtp://desk:mail-canary@127.0.0.1:{port}", **smtp):
+        printed, code = examined()
+    assert code == 1
+    assert "wrong     mail          cannot be sent (ConnectionRefusedError)" in printed
+    assert "mail-canary" not in printed
 
 
 def test_redis_that_is_away() -> None:
