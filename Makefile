@@ -8,12 +8,13 @@ SLOW_ONLY := slow or (browser and not loop)
 export DEBUG ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format messages openapi lock
+.PHONY: help run test test-all bench lint format messages openapi lock
 
 help:
 	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
 	@echo "make test      lint, types and the fast tests; also on PostgreSQL where TEST_DATABASE_URL names a database"
 	@echo "make test-all  make test and then the slow tests: killed processes, every browser run"
+	@echo "make bench     fill PostgreSQL with up to a million tickets and measure: docs/performance.md"
 	@echo "make format    let ruff put the code in order"
 	@echo "make messages  collect the texts to translate and compile the translations"
 	@echo "make openapi   write the API's document anew, docs/openapi.yaml"
@@ -55,6 +56,9 @@ define pytest
 env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)"
 $(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) --dist worksteal -m "database and ($(2))")
 endef
+
+bench: $(VENV)/.run
+	$(BIN)/python manage.py bench $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

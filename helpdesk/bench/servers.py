@@ -1,0 +1,65 @@
+"""Web servers as production runs them, on the speed tool's databases."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+
+from helpdesk.management.commands.serve import GUNICORN
+
+STARTS_WITHIN = 60
+WORKERS = 2
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def web_server(url: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """gunicorn with two workers on the database `url`; gives its process id and its port.
+
+    :raises TimeoutError: it does not answer.
+    """
+    port = free_port()
+    own = {"DATABASE_URL": url, "WEB_CONCURRENCY": str(WORKERS), "DJANGO_SETTINGS_MODULE": "helpdesk.bench.settings"}
+    server = subprocess.Popen(  # noqa: S603  # the command is ours
+        [*GUNICORN, "--bind", f"127.0.0.1:{port}"], cwd=settings.BASE_DIR, env=os.environ | environment | own
+    )
+    try:
+        _wait_until_served(f"http://127.0.0.1:{port}/health/live", server)
+        yield server.pid, port
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def worker_memory(pid: int) -> float:
+    """MB the largest worker of this server holds in memory, from Linux's /proc."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return max(_resident(int(child)) for child in children)
+
+
+def _resident(pid: int) -> float:
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def _wait_until_served(url: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310  # an address of our own
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"the web server for {url} does not answer")

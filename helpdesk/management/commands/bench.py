@@ -1,0 +1,109 @@
+import os
+import platform
+import secrets
+import subprocess
+import sys
+import tempfile
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from helpdesk.bench import measuring, report, servers
+from helpdesk.bench.store import Store
+
+DOCUMENT = settings.BASE_DIR / "docs" / "performance.md"
+
+
+class Command(BaseCommand):
+    help = (
+        "Fills databases of its own with tickets, measures the desk and the API on them, and writes the table into "
+        "docs/performance.md. See there."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--postgresql",
+            default="postgres://postgres@127.0.0.1:5432/postgres",
+            metavar="URL",
+            help="a server where its superuser may make databases; %(default)s",
+        )
+        parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000, 1_000_000], metavar="TICKETS")
+        parser.add_argument(
+            "--rows",
+            nargs="+",
+            choices=measuring.ALL,
+            default=list(measuring.ALL),
+            metavar="ROW",
+            help=f"what to measure, of: {'; '.join(measuring.ALL)}",
+        )
+        parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn; %(default)s")
+        parser.add_argument("--seconds", type=float, default=3.0, help="of each turn; %(default)s")
+        parser.add_argument("--drop", action="store_true", help="drop the filled databases at the end, too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sizes = sorted(set(options["sizes"]))
+        if sizes[0] < 1000:
+            raise CommandError("With fewer than 1,000 tickets there are too few active ones to fill a page.")
+        with tempfile.TemporaryDirectory(prefix="helpdesk-bench-") as place, ExitStack() as at_the_end:
+            environment = _environment(Path(place))
+            _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
+            store = Store(options["postgresql"], environment)
+            desks, pids = [], {}
+            for number in sizes:
+                name = store.copy_of(number, self.stderr.write)
+                at_the_end.callback(store.drop, name)
+                if options["drop"]:
+                    at_the_end.callback(store.drop_seed, number)
+                pid, port = at_the_end.enter_context(servers.web_server(store.url(name), environment))
+                desks.append(measuring.open_desk(store.inside(name, "open"), number, port))
+                pids[number] = pid
+            samples = measuring.measure(
+                desks, options["rows"], rounds=options["rounds"], seconds=options["seconds"], say=self.stderr.write
+            )
+            memory = {number: servers.worker_memory(pid) for number, pid in pids.items()}
+            found = report.figures(samples)
+            text = report.markdown(found, report.targets(found, memory), _facts(store, options))
+        self.stdout.write(text)
+        report.write(DOCUMENT, text)
+
+
+def _environment(place: Path) -> dict[str, str]:
+    """Production's, whatever this process's own is."""
+    return {
+        "DEBUG": "0",
+        "ENV_FILE": "",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "PUBLIC_URL": "http://127.0.0.1",
+        "REDIS_URL": "",
+        "STATIC_ROOT": str(place / "static"),
+        "MEDIA_ROOT": str(place / "media"),
+        "LOG_DIR": str(place / "log"),
+    }
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> None:
+    subprocess.run(  # noqa: S603  # the command is ours
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        # It asks no database; a file of its own keeps it from everybody else's.
+        env=os.environ | environment | {"DATABASE_URL": f"sqlite:///{environment['STATIC_ROOT']}.sqlite3"},
+        check=True,
+    )
+
+
+def _facts(store: Store, options: dict[str, Any]) -> list[str]:
+    turns = f"{options['rounds']} turns of {options['seconds']:g} s"
+    sizes = " ".join(str(size) for size in options["sizes"])
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} cores, {memory:.0f} GB, {platform.machine()}",
+        f"Python {platform.python_version()}, Django {django.get_version()}, {store.version()}",
+        f"{servers.WORKERS} web workers, {measuring.CLIENTS} clients, {turns} for each line",
+        f'`make bench ARGS="--sizes {sizes} --rounds {options["rounds"]} --seconds {options["seconds"]:g}"`',
+    ]
