@@ -199,10 +199,10 @@ def read_queue(
     tabs = [Tab(each, counts.get(each.value, 0), each == view) for each in View]
     waiting: list[Ticket] = []
     if cursor is None or not cursor.resting:
-        waiting = list(_rows(_after_waiting(in_view.waiting_for_us(), cursor), user)[: PAGE + 1])
+        waiting = _first_rows(_after_waiting(in_view.waiting_for_us(), cursor), user, PAGE + 1)
     resting: list[Ticket] = []
     if len(waiting) <= PAGE:
-        resting = list(_rows(_after_resting(in_view.resting(), cursor), user)[: PAGE + 1 - len(waiting)])
+        resting = _first_rows(_after_resting(in_view.resting(), cursor), user, PAGE + 1 - len(waiting))
     shown = (waiting + resting)[:PAGE]
     more = len(waiting) + len(resting) > PAGE
     rows = {ticket.pk: Row(ticket, user, now, ticket.pk == current_id) for ticket in shown}
@@ -226,6 +226,16 @@ def read_row(user: User, ticket_id: int, *, current_id: int | None = None) -> Ro
 def _rows(tickets: Any, user: User) -> "QuerySet[Ticket]":
     found: QuerySet[Ticket] = tickets.for_rows(user).select_related("team", "last_message")
     return found
+
+
+def _first_rows(tickets: "QuerySet[Ticket]", user: User, number: int) -> list[Ticket]:
+    """The first rows, chosen before anything is joined to them.
+
+    PostgreSQL takes the waiting tickets for a handful, and in one go would look up the customer, message and draft of
+    every one of thousands, only to throw away all but a page.
+    """
+    first = tickets.values("pk")[:number]
+    return list(_rows(Ticket.objects.filter(pk__in=first).order_by(*tickets.query.order_by), user))
 
 
 def _counts(visible: Any, current: View, user: User) -> dict[str, int]:
