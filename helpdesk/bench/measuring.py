@@ -29,7 +29,7 @@ TICKET = "ticket page, 50 messages"
 REPLY = "reply"
 LIST = "API list, first page"
 WALK = "API list, by cursor"
-SEARCH = "API search, as it is now"
+SEARCH = "API search, a ticket's number"
 ALL = (BARE, QUEUE, FRAGMENT, TICKET, REPLY, LIST, WALK, SEARCH)
 
 
