@@ -10,7 +10,9 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from tickets.models import MANAGERS, Tag, Team, User
+from helpdesk.backup.snapshot import set_next_id
+from helpdesk.backup.tables import Table
+from tickets.models import MANAGERS, Customer, Message, Tag, Team, Ticket, User
 
 #: The manager whose pages are measured.
 READER = "bench-1"
@@ -119,7 +121,7 @@ SELECT n, 500000000 + n, 'Клиент ' || n, 'customer' || n, (ARRAY['ru', 'kk
 FROM generate_series(1, %(customers)s::bigint) AS n
 """
 
-COUNTED = ("tickets_ticket", "tickets_message", "tickets_customer")
+COUNTED = (Ticket, Message, Customer)
 
 WORDS = (
     "Здравствуйте, заказ так и не пришёл, хотя курьер обещал быть вчера до шести вечера. Проверили по складу: "
@@ -158,9 +160,8 @@ def seed(number: int, say: Say) -> User:
         last = min(first + BATCH - 1, number)
         _write([TICKETS, MESSAGES, *WRITTEN], values | {"first": first, "last": last})
         say(last, number)
-    with connection.cursor() as cursor:
-        for table in COUNTED:
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")  # noqa: S608  # names from above
+    for model in COUNTED:
+        set_next_id(Table(model), 1)
     return people[0]
 
 

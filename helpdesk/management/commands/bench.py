@@ -1,6 +1,7 @@
 import os
 import platform
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         sizes = sorted(set(options["sizes"]))
         if sizes[0] < 1000:
             raise CommandError("With fewer than 1,000 tickets there are too few active ones to fill a page.")
+        # Asked to end it cleans up as after Ctrl+C: else its servers and copies would stay.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with tempfile.TemporaryDirectory(prefix="helpdesk-bench-") as place, ExitStack() as at_the_end:
             environment = _environment(Path(place))
             _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
