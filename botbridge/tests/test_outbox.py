@@ -9,6 +9,8 @@ import pytest
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
@@ -670,3 +672,19 @@ def test_what_goes_wrong_is_logged_under_the_request_that_wrote_the_reply(
 def test_a_sentence_of_the_bot_has_no_request(timur: Customer):
     operations.say(customer=timur, notice=Notice.HELP, text="Справка")
     assert outbox.request_of(claim_now().call) is None
+
+
+def test_a_claim_looks_at_no_more_of_a_long_queue_than_it_takes(timur: Customer):
+    """Statistics know nothing of a queue that has just grown, so the plan must be good without them."""
+    operations.say(customer=timur, notice=Notice.HELP, text="Это поддержка.")
+    with CaptureQueriesContext(connection) as asked:
+        claim(BOT_ID, WORKER)
+    (heads,) = [query["sql"] for query in asked if '"lane" ASC' in query["sql"] and "LIMIT" in query["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # else it reads small tables whole
+        cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + heads)
+        plan = str(cursor.fetchall())
+    assert "delivery_due" in plan
+    assert plan.count("delivery_unsettled") == 2
+    assert not any(costly in plan for costly in ("Join", "Sort", "TEMP B-TREE")), plan

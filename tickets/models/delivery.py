@@ -57,6 +57,9 @@ class Delivery(models.Model):
     is none), so that sending again repeats only what may be missing.
     """
 
+    #: Not at an end: what the index `delivery_unsettled` holds.
+    UNSETTLED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
+
     message = models.OneToOneField(
         Message, on_delete=models.PROTECT, primary_key=True, related_name="delivery", verbose_name=_("сообщение")
     )

@@ -36,7 +36,6 @@ RELEASED_WITHIN = timedelta(hours=24)
 AUTOMATIC_LIVES = timedelta(hours=1)
 
 FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
-UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
 IN_TROUBLE = (DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED)
 
 
@@ -305,14 +304,14 @@ def doubt_undelivered() -> int:
     """After a restore: what the backup holds as to be sent may have left since it was made, so nobody sends it by
     itself. A person decides about replies, also about held ones, which may have been released. Returns how many.
     """
-    undelivered = Delivery.objects.filter(state__in=UNDELIVERED).order_by("pk")
+    undelivered = Delivery.objects.filter(state__in=Delivery.UNSETTLED).order_by("pk")
     return sum(_doubt(delivery_id) for delivery_id in list(undelivered.values_list("pk", flat=True)))
 
 
 @transaction.atomic
 def _doubt(delivery_id: int) -> bool:
     ticket, delivery = _lock(delivery_id)
-    if delivery.state not in UNDELIVERED:
+    if delivery.state not in Delivery.UNSETTLED:
         return False  # taken back with a reply of its ticket, as the notice that it is solved
     _settle(ticket, delivery, DeliveryState.UNKNOWN, Reason.RESTORED)
     return True
