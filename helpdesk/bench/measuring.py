@@ -43,15 +43,18 @@ class Desk:
 
     number: int
     port: int
-    session: str
+    #: Everybody's at work; the first is of the one whose pages are measured.
+    sessions: list[str]
     last: int
     long: list[int]
     short: list[int]
+    #: Of tickets of that person, the customers' chats.
+    chats: dict[str, int]
     seen: dict[int, str] = field(default_factory=dict)
 
     @property
     def cookies(self) -> tuple[tuple[str, str], ...]:
-        return (("Cookie", f"session={self.session}; csrftoken={CSRF}"), ("Accept-Language", "ru"))
+        return (("Cookie", f"session={self.sessions[0]}; csrftoken={CSRF}"), ("Accept-Language", "ru"))
 
 
 @dataclass
@@ -101,12 +104,20 @@ def open_tickets(desk: Desk) -> None:
     """Read every ticket that is replied to, as a manager does before replying."""
     connection = Connection(desk.port)
     for pk in desk.short:
-        answer = connection.ask(Request("GET", f"/desk/t/{pk}/", desk.cookies).as_bytes())
-        found = SEEN.search(answer.body)
-        if found is None:
-            raise WrongAnswer(f"no composer on ticket {pk}: {answer.status}, {answer.body[:300]!r}")
-        desk.seen[pk] = found[1].decode()
+        desk.seen[pk] = read_ticket(connection, desk, pk)
     connection.close()
+
+
+def read_ticket(connection: Connection, desk: Desk, pk: int) -> str:
+    """Opens the ticket's page; gives how far it has been read, as `message.event`.
+
+    :raises WrongAnswer: it cannot be replied to.
+    """
+    answer = connection.ask(Request("GET", f"/desk/t/{pk}/", desk.cookies).as_bytes())
+    found = SEEN.search(answer.body)
+    if found is None:
+        raise WrongAnswer(f"no composer on ticket {pk}: {answer.status}, {answer.body[:300]!r}")
+    return found[1].decode()
 
 
 def count(what: str, desk: Desk, sample: Sample) -> None:
@@ -163,7 +174,7 @@ def measure(
         for what in rows:
             count(what, desk, samples[what, desk.number])
             burst(what, desk, Sample(), min(1.0, seconds))  # both workers warm
-    for number in range(rounds):
+    for number in range(rounds if rows else 0):
         say(f"Round {number + 1} of {rounds}")
         for what in rows:
             for desk in desks:

@@ -15,7 +15,7 @@ GROWTH = 1.3
 GROWING = (QUEUE, TICKET, REPLY, LIST)
 #: Requests a second against the bare view's, at least.
 SHARES = {QUEUE: 0.06, TICKET: 0.05, REPLY: 0.06}
-#: What a web worker may hold, in MB.
+#: What a process may hold, in MB.
 MEMORY = 150
 
 
@@ -65,6 +65,8 @@ def figures(samples: dict[tuple[str, int], Sample]) -> list[Figure]:
 
 def targets(found: list[Figure], memory: dict[int, float]) -> list[Row]:
     """The targets these figures can tell of; `memory` in MB is that of the largest web worker, by number of tickets."""
+    if not found:
+        return []
     by_key = {(figure.what, figure.number): figure for figure in found}
     sizes = sorted({figure.number for figure in found})
     smallest, largest = sizes[0], sizes[-1]
@@ -79,21 +81,25 @@ def targets(found: list[Figure], memory: dict[int, float]) -> list[Row]:
             ratio = by_key[what, largest].rate / by_key[BARE, largest].rate
             title = f"{what} ÷ bare view, requests a second, at {largest:,} tickets"
             rows.append(Row(title, f"≥ {least}", f"{ratio:.3f}", ratio >= least))
-    heaviest = max(memory.values())
-    rows.append(
-        Row("memory of a web worker after this load", f"≤ {MEMORY} MB", f"{heaviest:.0f} MB", heaviest <= MEMORY)
-    )
-    return rows
+    return [*rows, memory_row("a web worker after this load", max(memory.values()))]
+
+
+def memory_row(whose: str, held: float) -> Row:
+    return Row(f"memory of {whose}", f"≤ {MEMORY} MB", f"{held:.0f} MB", held <= MEMORY)
 
 
 def markdown(found: list[Figure], rows: Iterable[Row], facts: Iterable[str]) -> str:
     """The part of docs/performance.md that a run writes."""
-    by_key = {(figure.what, figure.number): figure for figure in found}
-    smallest = min(figure.number for figure in found)
     lines = ["", "## The last run", "", *(f"- {fact}" for fact in facts), ""]
     lines += ["| target | to reach | measured | |", "|---|---|---|---|"]
     lines += [f"| {r.what} | {r.target} | {r.figure} | {'reached' if r.is_reached else 'not reached'} |" for r in rows]
-    lines += [
+    return "\n".join([*lines, *(_requests(found) if found else []), ""])
+
+
+def _requests(found: list[Figure]) -> list[str]:
+    by_key = {(figure.what, figure.number): figure for figure in found}
+    smallest = min(figure.number for figure in found)
+    lines = [
         "",
         f"| request | tickets | median, ms | p95, ms | p95 ÷ at {smallest:,} | requests/s | ÷ bare | queries | bytes |",
     ]
@@ -105,7 +111,7 @@ def markdown(found: list[Figure], rows: Iterable[Row], facts: Iterable[str]) -> 
             f"| {f.what} | {f.number:,} | {f.median:.1f} | {f.p95:.1f} | {f.p95 / base.p95:.2f} | {f.rate:.0f} "
             f"| {share} | {f.queries} | {f.bytes:,} |"
         )
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def write(document: Path, text: str) -> None:

@@ -14,11 +14,15 @@ from helpdesk.backup.snapshot import set_next_id
 from helpdesk.backup.tables import Table
 from tickets.models import MANAGERS, Customer, Message, Tag, Team, Ticket, User
 
-#: The manager whose pages are measured.
-READER = "bench-1"
-MANAGERS_AT_WORK = 20
+#: What the names of those at work begin with, and the manager whose pages are measured.
+PERSON = "bench-"
+READER = f"{PERSON}1"
+#: Ten streams each: so many people keep 500 desks open.
+MANAGERS_AT_WORK = 50
 BATCH = 10_000
 MOST_ACTIVE = 5_000
+#: Customer n writes from the chat with this number plus n.
+FIRST_CHAT = 500_000_000
 #: Messages on the tickets whose page is measured, and on the few longest.
 PAGE, LONGEST = 50, 400
 TEAMS = ("Возвраты", "Гарантия", "Оплата")
@@ -116,7 +120,7 @@ SELECT id, (%(tags)s::bigint[])[1 + id %% array_length(%(tags)s::bigint[], 1)] F
 
 CUSTOMERS = """
 INSERT INTO tickets_customer (id, telegram_user_id, name, username, language, phone, memo, created_at)
-SELECT n, 500000000 + n, 'Клиент ' || n, 'customer' || n, (ARRAY['ru', 'kk', 'en'])[1 + n %% 3],
+SELECT n, %(first_chat)s + n, 'Клиент ' || n, 'customer' || n, (ARRAY['ru', 'kk', 'en'])[1 + n %% 3],
        CASE WHEN n %% 4 = 0 THEN '+7701' || lpad(n::text, 7, '0') ELSE '' END, '', now() - interval '730 days'
 FROM generate_series(1, %(customers)s::bigint) AS n
 """
@@ -154,6 +158,7 @@ def seed(number: int, say: Say) -> User:
         "words": WORDS,
         "page": PAGE,
         "longest": LONGEST,
+        "first_chat": FIRST_CHAT,
     }
     _write([CUSTOMERS], values)
     for first in range(1, number + 1, BATCH):
@@ -185,7 +190,7 @@ def _write(statements: list[str], values: dict[str, Any]) -> None:
 def _hire() -> list[User]:
     teams = [Team.objects.get(is_default=True), *(Team.objects.create(name=name) for name in TEAMS)]
     people = User.objects.bulk_create(
-        User(username=f"bench-{n}", first_name=f"Менеджер {n}", password="!", presence="online")  # noqa: S106  # unusable
+        User(username=f"{PERSON}{n}", first_name=f"Менеджер {n}", password="!", presence="online")  # noqa: S106  # unusable
         for n in range(1, MANAGERS_AT_WORK + 1)
     )
     Group.objects.get(name=MANAGERS).user_set.add(*people)

@@ -1,8 +1,9 @@
-"""Web servers as production runs them, on the speed tool's databases."""
+"""The product's processes as production runs them, on the speed tool's databases."""
 
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -34,32 +35,52 @@ def web_server(url: str, environment: dict[str, str]) -> Iterator[tuple[int, int
     server = subprocess.Popen(  # noqa: S603  # the command is ours
         [*GUNICORN, "--bind", f"127.0.0.1:{port}"], cwd=settings.BASE_DIR, env=os.environ | environment | own
     )
-    try:
-        _wait_until_served(f"http://127.0.0.1:{port}/health/live", server)
+    with ended(server):
+        wait_until_served(f"http://127.0.0.1:{port}/health/live", server)
         yield server.pid, port
+
+
+@contextmanager
+def command(name: str, url: str, environment: dict[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
+    """A management command that runs until it is asked to end, on the database `url`."""
+    running = subprocess.Popen(  # noqa: S603  # the command is ours
+        [sys.executable, "manage.py", name],
+        cwd=settings.BASE_DIR,
+        env=os.environ | environment | {"DATABASE_URL": url},
+    )
+    with ended(running):
+        yield running
+
+
+@contextmanager
+def ended(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Asks the process to end when the block does, and makes it after half a minute."""
+    try:
+        yield
     finally:
-        server.terminate()
+        process.terminate()
         try:
-            server.wait(timeout=30)
+            process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            server.kill()
+            process.kill()
 
 
 def worker_memory(pid: int) -> float:
     """MB the largest worker of this server holds in memory, from Linux's /proc."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return max(_resident(int(child)) for child in children)
+    return max(memory(int(child)) for child in children)
 
 
-def _resident(pid: int) -> float:
+def memory(pid: int) -> float:
+    """MB this process holds in memory."""
     (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) / 1024
 
 
-def _wait_until_served(url: str, server: "subprocess.Popen[bytes]") -> None:
+def wait_until_served(url: str, server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < deadline and server.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310  # an address of our own
             return
         time.sleep(0.1)
-    raise TimeoutError(f"the web server for {url} does not answer")
+    raise TimeoutError(f"{url} does not answer")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -60,6 +61,13 @@ class Store:
             text=True,
         )
         return done.stdout
+
+    def ask(self, name: str, query: LiteralString, *parameters: Any) -> tuple[Any, ...]:
+        """The one row that this query finds in that database."""
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            row = connection.execute(query, parameters).fetchone()
+        assert row is not None
+        return row
 
     def drop(self, name: str) -> None:
         """:raises ValueError: the database is not the speed tool's."""

@@ -15,9 +15,10 @@ import django
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from helpdesk.bench import measuring, report, servers
+from helpdesk.bench import bridge, measuring, report, servers
 from helpdesk.bench.store import Store
 
+ROWS = (*measuring.ALL, *bridge.ALL)
 DOCUMENT = settings.BASE_DIR / "docs" / "performance.md"
 
 
@@ -38,10 +39,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rows",
             nargs="+",
-            choices=measuring.ALL,
-            default=list(measuring.ALL),
+            choices=ROWS,
+            default=list(ROWS),
             metavar="ROW",
-            help=f"what to measure, of: {'; '.join(measuring.ALL)}",
+            help=f"what to measure, of: {'; '.join(ROWS)}",
         )
         parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn; %(default)s")
         parser.add_argument("--seconds", type=float, default=3.0, help="of each turn; %(default)s")
@@ -57,21 +58,26 @@ class Command(BaseCommand):
             environment = _environment(Path(place))
             _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
             store = Store(options["postgresql"], environment)
-            desks, pids = [], {}
+            desks, names, pids = [], [], {}
             for number in sizes:
                 name = store.copy_of(number, self.stderr.write)
+                names.append(name)
                 at_the_end.callback(store.drop, name)
                 if options["drop"]:
                     at_the_end.callback(store.drop_seed, number)
                 pid, port = at_the_end.enter_context(servers.web_server(store.url(name), environment))
                 desks.append(measuring.open_desk(store.inside(name, "open"), number, port))
                 pids[number] = pid
+            asked = [what for what in measuring.ALL if what in options["rows"]]
             samples = measuring.measure(
-                desks, options["rows"], rounds=options["rounds"], seconds=options["seconds"], say=self.stderr.write
+                desks, asked, rounds=options["rounds"], seconds=options["seconds"], say=self.stderr.write
             )
             memory = {number: servers.worker_memory(pid) for number, pid in pids.items()}
             found = report.figures(samples)
-            text = report.markdown(found, report.targets(found, memory), _facts(store, options))
+            rows = report.targets(found, memory)
+            bot = bridge.Bridge(store, names[-1], desks[-1], environment)
+            rows += bot.rows(options["rows"], self.stderr.write)
+            text = report.markdown(found, rows, _facts(store, options))
         self.stdout.write(text)
         report.write(DOCUMENT, text)
 
