@@ -1,0 +1,210 @@
+"""Two of everything on one PostgreSQL and one Redis, as on several machines: one after another dies, nothing is lost.
+
+The oracles are those of test_kill: the sandbox's log and the database.
+"""
+
+import itertools
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from botbridge.sandbox.client import CustomerClient
+from conftest import PASSWORD
+from helpdesk.tests.servers import free_port, process, wait_until_served
+from helpdesk.tests.test_celery import Machines, eventually, jobs_go_on_after, redis
+from helpdesk.tests.test_kill import Round, trial, wait_for
+from tickets.models import Delivery, DeliveryState, Job, Message, Sender, Ticket, User
+
+__all__ = ["trial"]  # a fixture
+
+CHATS = 8
+#: Messages and replies written before each death, and again before what has died begins anew.
+SAID = 8
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: Debian's package redis-server"),
+]
+
+
+class Desk:
+    """A manager's program that knows two addresses of the desk and asks the other one when one does not answer."""
+
+    def __init__(self, ports: list[int], manager: User) -> None:
+        self._ports = itertools.cycle(ports)
+        self._manager = manager
+        self._access = ""
+
+    def reply(self, ticket: int, text: str) -> None:
+        """Sent until some answer comes, under one `clientId`."""
+        body = {"senderType": "manager", "text": text, "clientId": str(uuid.uuid4())}
+        self._until_answered(f"/api/v1/tickets/{ticket}/messages", body, {"Authorization": f"Bearer {self._access}"})
+
+    def sign_in(self) -> None:
+        who = {"username": self._manager.username, "password": PASSWORD}
+        self._access = self._until_answered("/api/v1/auth/login", who, {})["access"]
+
+    def _until_answered(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+        for port in itertools.islice(self._ports, 20):
+            try:
+                answer = requests.post(f"http://127.0.0.1:{port}{path}", json=body, headers=headers, timeout=20)
+            except requests.RequestException:
+                time.sleep(0.1)
+                continue
+            answer.raise_for_status()
+            return answer.json()
+        raise AssertionError("neither web process answers")
+
+
+class Company:
+    """All of its processes by name; each can die and begin anew."""
+
+    def __init__(self, trial: Round, stack: ExitStack) -> None:
+        self._stack = stack
+        self.ports = {"web 1": free_port(), "web 2": free_port()}
+        self.broker = free_port()
+        self._environment = {
+            "TELEGRAM_API_URL": trial.sandbox.base_url,
+            "TELEGRAM_BOT_TOKEN": trial.sandbox.token,
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.broker}/0",
+            "REDIS_URL": f"redis://127.0.0.1:{self.broker}/1",
+        }
+        self._machines = Machines(stack, **self._environment)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._redis = ExitStack()
+        stack.callback(self._redis.close)
+
+    def start(self) -> None:
+        self.start_redis()
+        for name in ("web 1", "web 2", "bot 1", "bot 2", "worker 1", "worker 2"):
+            self.begin(name)
+        # It holds nothing, and may wait long for a broker that has gone away.
+        self._stack.callback(self._machines.beat().kill)
+
+    def begin(self, name: str) -> None:
+        kind, _number = name.split()
+        if kind == "web":
+            gunicorn = ("-m", "gunicorn", "-c", "helpdesk/gunicorn.py", "--bind", f"127.0.0.1:{self.ports[name]}")
+            command = (*gunicorn, "helpdesk.asgi:application")
+            web = self._stack.enter_context(process(*command, WEB_CONCURRENCY="1", **self._environment))
+            wait_until_served(f"http://127.0.0.1:{self.ports[name]}/health/ready", web)
+            self._running[name] = web
+        elif kind == "bot":
+            self._running[name] = self._stack.enter_context(process("manage.py", "runbot", **self._environment))
+        else:
+            self._running[name] = self._machines.worker(f"{name.replace(' ', '-')}-{uuid.uuid4().hex[:4]}")
+
+    def kill(self, name: str) -> None:
+        """As if its machine had lost power: a web process's workers go with it."""
+        running = self._running[name]
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        subprocess.run(["kill", "-9", str(running.pid), *children], check=True)
+        running.wait()
+
+    def start_redis(self) -> None:
+        self._redis.enter_context(redis(self.broker))
+
+    def kill_redis(self) -> None:
+        self._redis.close()
+
+
+@pytest.fixture
+def company(trial: Round) -> Iterator[Company]:
+    if connection.vendor != "postgresql":
+        pytest.skip("a file of SQLite's is on one machine")
+    with ExitStack() as stack:
+        company = Company(trial, stack)
+        company.start()
+        yield company
+
+
+def talk(trial: Round, desk: Desk, tickets: list[int]) -> None:
+    """Customers write and the manager answers through both web processes."""
+    for _ in range(SAID):
+        trial.write()
+        number = len(trial.replies)
+        ticket = trial.dice.choice(tickets)
+        desk.reply(ticket, f"Ответ {number}.")
+        # Exactly one, however often it had to be sent.
+        trial.replies.append(Message.objects.get(sender=Sender.MANAGER, text=f"Ответ {number}.").pk)
+
+
+def test_the_loop_and_the_kills_hold_on_several_machines(trial: Round, company: Company, aigerim: User):
+    trial.invite(CHATS)
+    desk = Desk(list(company.ports.values()), aigerim)
+    desk.sign_in()
+    check_the_loop(trial, company, desk, aigerim)
+    for customer in trial.customers[1:]:
+        write(trial, customer)
+    wait_for(lambda: Ticket.objects.count() == CHATS)
+    tickets = list(Ticket.objects.values_list("pk", flat=True))
+
+    for name in ("bot 1", "bot 2", "web 1", "web 2", "worker 1"):
+        talk(trial, desk, tickets)
+        company.kill(name)
+        talk(trial, desk, tickets)
+        company.begin(name)
+    talk(trial, desk, tickets)
+    company.kill_redis()
+    talk(trial, desk, tickets)
+    company.start_redis()
+    talk(trial, desk, tickets)
+
+    trial.settle()
+    trial.check()
+    eventually(jobs_go_on_after(timezone.now()))
+    assert not Job.objects.failing().exists()
+    for port in company.ports.values():
+        # Replies of the killed bots may wait for their manager's decision, which is no failure.
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).json()["failing"] == []
+
+
+def write(trial: Round, customer: CustomerClient) -> str:
+    text = f"{customer.id} пишет {len(trial.written[customer.id])}"
+    customer.write(text)
+    trial.written[customer.id].append(text)
+    return text
+
+
+def check_the_loop(trial: Round, company: Company, desk: Desk, manager: User) -> None:
+    """Through one web process a customer's words are heard of and read, through the other they are answered."""
+    customer = trial.customers[0]
+    manager.refresh_from_db()  # signing in has stored the password anew, by production's hasher
+    browser = Client()
+    browser.force_login(manager)
+    cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
+    here = f"http://127.0.0.1:{company.ports['web 1']}"
+    with requests.get(f"{here}/events", cookies=cookies, stream=True, timeout=60) as stream:
+        assert stream.status_code == 200, stream.status_code
+        heard = stream.iter_lines(chunk_size=1)
+        until(heard, b"event: hello")
+        text = write(trial, customer)
+        until(heard, b'"kind":"message"')
+        ticket = Ticket.objects.get(customer__telegram_user_id=customer.id)
+        assert text in requests.get(f"{here}/desk/t/{ticket.pk}/messages/", cookies=cookies, timeout=20).text
+
+        desk.reply(ticket.pk, "Ответ 0.")
+        reply = Message.objects.get(sender=Sender.MANAGER)
+        trial.replies.append(reply.pk)
+        until(heard, b'"message":%d' % reply.pk)
+        wait_for(lambda: Delivery.objects.get(pk=reply.pk).state == DeliveryState.SENT)
+        until(heard, b'"message":%d' % reply.pk)
+        shown = requests.get(f"{here}/desk/t/{ticket.pk}/message/{reply.pk}/", cookies=cookies, timeout=20).text
+        assert "Доставлено" in shown
+    assert any("Ответ 0." in str(line["payload"].get("text")) for line in trial.sandbox.sends())
+
+
+def until(heard: Iterator[bytes], words: bytes) -> None:
+    assert any(words in line for line in heard), f"the stream ended without {words!r}"
