@@ -10,6 +10,7 @@ from tickets import operations
 from tickets.models import (
     AttachmentState,
     Change,
+    ContentType,
     Customer,
     Delivery,
     DeliveryState,
@@ -87,6 +88,16 @@ def test_bare_thanks_leave_a_solved_ticket_solved(text: str, ticket: Ticket, tim
     assert ticket.status == Status.RESOLVED
     assert ticket.waiting_since is None
     assert received.message in ticket.messages.all()
+
+
+def test_a_sticker_leaves_a_solved_ticket_solved(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    incoming = operations.Incoming(text="👍", content_type=ContentType.STICKER, sent_at=timezone.now())
+    operations.receive(customer=timur, incoming=incoming, ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since) == (Status.RESOLVED, None)
 
 
 @pytest.mark.parametrize(
