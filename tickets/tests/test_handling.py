@@ -16,6 +16,7 @@ from tickets.models import (
     Customer,
     Delivery,
     DeliveryState,
+    Draft,
     Event,
     Message,
     Notice,
@@ -336,6 +337,17 @@ def test_a_draft_survives_until_it_is_empty(ticket: Ticket, aigerim: User, bolat
     assert draft(aigerim) is None
     with pytest.raises(operations.NotVisible):
         operations.save_draft(ticket_id=ticket.pk, user=dana, text="…")
+
+
+def test_a_draft_keeps_no_quote_from_another_ticket(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    here, elsewhere = ticket.last_message_id, wrote(timur, "Другой вопрос").message.pk
+
+    def quote_kept(quote_id: int | None) -> int | None:
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Отвечаю", quote_id=quote_id)
+        return Draft.objects.get(ticket=ticket, user=aigerim).quote_id
+
+    assert quote_kept(here) == here
+    assert quote_kept(elsewhere) is None
 
 
 def test_who_looked_at_the_phone_stands_in_history(ticket: Ticket, timur: Customer, bolat: User, dana: User) -> None:

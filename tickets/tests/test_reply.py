@@ -240,6 +240,34 @@ def test_a_reply_to_a_customer_who_stopped_the_bot_is_held_at_once(
     assert (message.delivery.state, message.delivery.reason) == (DeliveryState.HELD, Reason.BLOCKED)
 
 
+def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(
+    ticket: Ticket, timur: Customer, saule: User, answer: Answer
+) -> None:
+    tickets = [ticket, wrote(timur, "Другой вопрос").ticket]
+    waiting = [each.waiting_since for each in tickets]
+    for each in tickets:
+        answer(each, saule)
+
+    operations.customer_stopped_bot(customer=timur)
+
+    for each in tickets:
+        each.refresh_from_db()
+    assert [each.waiting_since for each in tickets] == waiting
+    assert [each.trouble for each in tickets] == [Trouble.HELD] * 2
+
+
+def test_what_has_arrived_stays_so_when_the_customer_stops_the_bot(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+    operations.start_sending(delivery_id=message.pk)
+    operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=1)
+
+    operations.customer_stopped_bot(customer=timur)
+
+    assert Delivery.objects.get(message=message).state == DeliveryState.SENT
+
+
 def test_what_was_held_goes_when_the_customer_returns_within_a_day(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:

@@ -287,6 +287,12 @@ class TestScopes:
         with pytest.raises(operations.NotAllowed):
             operations.open_by_program(program=as_it_came_in, text="Жду")
 
+    def test_it_opens_no_ticket_without_words(self, portal: ServiceAccount, timur: Customer) -> None:
+        with pytest.raises(operations.Invalid) as refused:
+            operations.open_by_program(program=Program(portal, timur.telegram_user_id), text=" \n")
+        assert refused.value.field == "text"
+        assert not Ticket.objects.exists()
+
 
 class TestReading:
     def test_a_ticket_says_nothing_of_how_we_work(self, program: ProgramClient, ticket: Ticket, aigerim: User) -> None:
