@@ -9,7 +9,7 @@ from django.utils import timezone
 from conftest import wrote
 from tickets import operations
 from tickets.models import Customer, Event, Message, Status, Ticket, User
-from tickets.operations import NotAllowed, WrongState
+from tickets.operations import NotAllowed, NotVisible, WrongState
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +111,11 @@ def test_only_supervisors_may(ticket: Ticket, timur: Customer, aigerim: User) ->
     for act in (operations.mute_customer, operations.unmute_customer):
         with pytest.raises(NotAllowed):
             act(customer_id=timur.pk, actor=aigerim)
+
+
+def test_nobody_is_muted_who_is_no_customer(timur: Customer, saule: User) -> None:
+    with pytest.raises(NotVisible):
+        operations.mute_customer(customer_id=timur.pk + 1, actor=saule)
 
 
 def test_twice_is_refused(muted: Customer, saule: User) -> None:
