@@ -16,6 +16,7 @@ from tickets.models import (
     Customer,
     Delivery,
     DeliveryState,
+    Draft,
     Event,
     Message,
     Notice,
@@ -81,6 +82,15 @@ def test_a_ticket_is_handed_to_a_team_mate_or_the_queue_but_to_no_stranger(
     assert ticket.assignee is None
 
 
+def test_a_new_ticket_a_supervisor_hands_out_is_at_work(free_ticket: Ticket, saule: User, bolat: User) -> None:
+    operations.assign(ticket_id=free_ticket.pk, actor=saule, assignee_id=bolat.pk)
+
+    free_ticket.refresh_from_db()
+    assert (free_ticket.assignee, free_ticket.status) == (bolat, Status.OPEN)
+    event = free_ticket.events.get(kind=Event.Kind.ASSIGNED)
+    assert (event.actor, event.data["was"], event.data["to"]) == (saule, None, bolat.pk)
+
+
 def test_the_loser_of_a_strict_teams_ticket_is_told_it_is_gone(
     ticket: Ticket, strict_team: Team, aigerim: User, bolat: User, saule: User
 ) -> None:
@@ -106,6 +116,27 @@ def test_moving_to_another_team_is_the_supervisors_and_frees_the_ticket(
 
     ticket.refresh_from_db()
     assert (ticket.team, ticket.assignee) == (other_team, None)
+
+
+def test_a_ticket_goes_to_no_team_that_is_not_at_work(ticket: Ticket, other_team: Team, saule: User) -> None:
+    other_team.retired_at = timezone.now()
+    other_team.save()
+
+    with pytest.raises(operations.Invalid) as refused:
+        operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+
+    assert refused.value.field == "team"
+
+
+def test_what_is_solved_is_neither_solved_again_nor_put_away(ticket: Ticket, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    with pytest.raises(operations.WrongState):
+        operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    with pytest.raises(operations.WrongState):
+        operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=timezone.now() + timedelta(hours=1))
+
+    assert Delivery.objects.filter(message__notice=Notice.SOLVED).count() == 1
 
 
 def test_solving_can_be_undone_before_the_customer_hears_of_it(ticket: Ticket, aigerim: User) -> None:
@@ -208,6 +239,15 @@ def test_topic_priority_and_tags_are_the_assignees_to_set(ticket: Ticket, aigeri
         operations.set_priority(ticket_id=ticket.pk, actor=bolat, priority=Priority.LOW)
 
 
+def test_a_topic_no_longer_in_use_is_refused(ticket: Ticket, aigerim: User) -> None:
+    topic = Topic.objects.create(name="Гарантия", retired_at=timezone.now())
+
+    with pytest.raises(operations.Invalid) as refused:
+        operations.set_topic(ticket_id=ticket.pk, actor=aigerim, topic_id=topic.pk)
+
+    assert refused.value.field == "topic"
+
+
 def test_what_is_so_already_leaves_no_line_in_history(ticket: Ticket, aigerim: User) -> None:
     operations.set_priority(ticket_id=ticket.pk, actor=aigerim, priority=Priority.URGENT)
     tag = operations.add_tag(ticket_id=ticket.pk, actor=aigerim, name="замена")
@@ -265,6 +305,25 @@ def test_reading_moves_forward_and_can_be_taken_back(ticket: Ticket, timur: Cust
     assert unread() == 1
 
 
+def test_a_stranger_leaves_no_mark_of_having_read(ticket: Ticket, dana: User) -> None:
+    assert ticket.last_message_id is not None
+
+    with pytest.raises(operations.NotVisible):
+        operations.mark_seen(ticket_id=ticket.pk, user=dana, message_id=ticket.last_message_id)
+    with pytest.raises(operations.NotVisible):
+        operations.mark_unread(ticket_id=ticket.pk, user=dana)
+
+    assert not TicketReader.objects.filter(user=dana).exists()
+
+
+def test_a_message_of_another_ticket_marks_nothing_as_read(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    elsewhere = wrote(timur, "Другой вопрос").message
+
+    operations.mark_seen(ticket_id=ticket.pk, user=aigerim, message_id=elsewhere.pk)
+
+    assert not TicketReader.objects.filter(ticket=ticket, user=aigerim, seen_message=elsewhere).exists()
+
+
 def test_a_draft_survives_until_it_is_empty(ticket: Ticket, aigerim: User, bolat: User, dana: User) -> None:
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Сейчас узн")
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Сейчас узнаю")
@@ -278,6 +337,17 @@ def test_a_draft_survives_until_it_is_empty(ticket: Ticket, aigerim: User, bolat
     assert draft(aigerim) is None
     with pytest.raises(operations.NotVisible):
         operations.save_draft(ticket_id=ticket.pk, user=dana, text="…")
+
+
+def test_a_draft_keeps_no_quote_from_another_ticket(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    here, elsewhere = ticket.last_message_id, wrote(timur, "Другой вопрос").message.pk
+
+    def quote_kept(quote_id: int | None) -> int | None:
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Отвечаю", quote_id=quote_id)
+        return Draft.objects.get(ticket=ticket, user=aigerim).quote_id
+
+    assert quote_kept(here) == here
+    assert quote_kept(elsewhere) is None
 
 
 def test_who_looked_at_the_phone_stands_in_history(ticket: Ticket, timur: Customer, bolat: User, dana: User) -> None:

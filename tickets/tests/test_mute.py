@@ -9,7 +9,7 @@ from django.utils import timezone
 from conftest import wrote
 from tickets import operations
 from tickets.models import Customer, Event, Message, Status, Ticket, User
-from tickets.operations import NotAllowed, WrongState
+from tickets.operations import NotAllowed, NotVisible, WrongState
 
 pytestmark = pytest.mark.django_db
 
@@ -95,10 +95,27 @@ def test_it_stands_in_the_history_who_did_it(muted: Customer, ticket: Ticket, sa
     assert list(lines) == [(kind, saule.pk) for kind in kinds]
 
 
+def test_it_stands_in_the_history_of_each_ticket_at_work(
+    ticket: Ticket, timur: Customer, saule: User, aigerim: User
+) -> None:
+    other, solved = wrote(timur, "Другой вопрос").ticket, wrote(timur, "И третий").ticket
+    operations.resolve(ticket_id=solved.pk, actor=saule)
+
+    operations.mute_customer(customer_id=timur.pk, actor=saule)
+
+    muted_in = Event.objects.filter(kind=Event.Kind.MUTED).values_list("ticket", flat=True)
+    assert sorted(muted_in) == [ticket.pk, other.pk]
+
+
 def test_only_supervisors_may(ticket: Ticket, timur: Customer, aigerim: User) -> None:
     for act in (operations.mute_customer, operations.unmute_customer):
         with pytest.raises(NotAllowed):
             act(customer_id=timur.pk, actor=aigerim)
+
+
+def test_nobody_is_muted_who_is_no_customer(timur: Customer, saule: User) -> None:
+    with pytest.raises(NotVisible):
+        operations.mute_customer(customer_id=timur.pk + 1, actor=saule)
 
 
 def test_twice_is_refused(muted: Customer, saule: User) -> None:

@@ -10,11 +10,13 @@ from tickets import operations
 from tickets.models import (
     AttachmentState,
     Change,
+    ContentType,
     Customer,
     Delivery,
     DeliveryState,
     Event,
     Notice,
+    Sender,
     Status,
     Team,
     Ticket,
@@ -87,6 +89,36 @@ def test_bare_thanks_leave_a_solved_ticket_solved(text: str, ticket: Ticket, tim
     assert ticket.status == Status.RESOLVED
     assert ticket.waiting_since is None
     assert received.message in ticket.messages.all()
+
+
+def test_only_a_supervisor_takes_words_down_in_a_customers_name(
+    ticket: Ticket, aigerim: User, dana: User, saule: User
+) -> None:
+    with pytest.raises(operations.NotAllowed):
+        operations.enter_by_hand(ticket_id=ticket.pk, actor=aigerim, text="Звонил, ждёт")
+    with pytest.raises(operations.NotVisible):
+        operations.enter_by_hand(ticket_id=ticket.pk, actor=dana, text="Звонил, ждёт")
+
+    message = operations.enter_by_hand(ticket_id=ticket.pk, actor=saule, text=" Звонил, ждёт ")
+
+    assert (message.text, message.author, message.sender) == ("Звонил, ждёт", saule, Sender.CLIENT)
+
+
+def test_no_words_are_no_words_of_the_customers(ticket: Ticket, saule: User) -> None:
+    with pytest.raises(operations.Invalid) as refused:
+        operations.enter_by_hand(ticket_id=ticket.pk, actor=saule, text=" ")
+
+    assert refused.value.field == "text"
+
+
+def test_a_sticker_leaves_a_solved_ticket_solved(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    incoming = operations.Incoming(text="👍", content_type=ContentType.STICKER, sent_at=timezone.now())
+    operations.receive(customer=timur, incoming=incoming, ticket=ticket)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since) == (Status.RESOLVED, None)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,18 @@ def test_files_are_told_by_their_bytes(ticket: Ticket, aigerim: User, answer: An
     assert kinds == [("photo", "image/png", "акт.pdf"), ("document", "application/octet-stream", "photo.png")]
 
 
+def test_files_telegram_would_refuse_are_refused_in_words(
+    ticket: Ticket, aigerim: User, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    too_big = upload("видео.png")
+    monkeypatch.setattr(too_big.file, "size", 50 * 1024 * 1024 + 1)
+
+    for uploads in ([too_big], [upload("пусто.png", b"")], [upload(f"{number}.png") for number in range(11)]):
+        with pytest.raises(operations.Invalid) as refused:
+            answer(ticket, aigerim, "Смотрите", uploads=uploads)
+        assert refused.value.field == "files"
+
+
 def test_a_refused_reply_leaves_no_file_behind(ticket: Ticket, bolat: User, answer: Answer, media_root: Path) -> None:
     before = sorted(media_root.rglob("*"))
     with pytest.raises(operations.NotAllowed):
@@ -226,6 +238,34 @@ def test_a_reply_to_a_customer_who_stopped_the_bot_is_held_at_once(
     message = answer(ticket, aigerim)
 
     assert (message.delivery.state, message.delivery.reason) == (DeliveryState.HELD, Reason.BLOCKED)
+
+
+def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(
+    ticket: Ticket, timur: Customer, saule: User, answer: Answer
+) -> None:
+    tickets = [ticket, wrote(timur, "Другой вопрос").ticket]
+    waiting = [each.waiting_since for each in tickets]
+    for each in tickets:
+        answer(each, saule)
+
+    operations.customer_stopped_bot(customer=timur)
+
+    for each in tickets:
+        each.refresh_from_db()
+    assert [each.waiting_since for each in tickets] == waiting
+    assert [each.trouble for each in tickets] == [Trouble.HELD] * 2
+
+
+def test_what_has_arrived_stays_so_when_the_customer_stops_the_bot(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+    operations.start_sending(delivery_id=message.pk)
+    operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=1)
+
+    operations.customer_stopped_bot(customer=timur)
+
+    assert Delivery.objects.get(message=message).state == DeliveryState.SENT
 
 
 def test_what_was_held_goes_when_the_customer_returns_within_a_day(
@@ -278,6 +318,62 @@ def test_a_reply_being_sent_can_be_neither_edited_nor_withdrawn(ticket: Ticket, 
         operations.edit_reply(message_id=message.pk, actor=aigerim, text="Другое")
     with pytest.raises(operations.WrongState):
         operations.withdraw(message_id=message.pk, actor=aigerim)
+
+
+@pytest.mark.parametrize("text", ["  \r\n", "х" * 4097])
+def test_a_reply_is_edited_into_nothing_telegram_would_refuse(
+    text: str, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim, "До 18:00")
+
+    with pytest.raises(operations.Invalid):
+        operations.edit_reply(message_id=message.pk, actor=aigerim, text=text)
+
+    message.refresh_from_db()
+    assert message.text == "До 18:00"
+    assert not message.revisions.exists()
+
+
+def test_a_caption_is_edited_away_but_not_into_a_longer_one(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "Чек", uploads=[upload("чек.png")])
+
+    with pytest.raises(operations.Invalid):
+        operations.edit_reply(message_id=message.pk, actor=aigerim, text="х" * 1025)
+    operations.edit_reply(message_id=message.pk, actor=aigerim, text="")
+
+    message.refresh_from_db()
+    assert message.text == ""
+
+
+def test_only_the_tickets_own_manager_decides_about_a_reply(
+    ticket: Ticket, aigerim: User, bolat: User, dana: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim)
+
+    with pytest.raises(operations.NotAllowed):
+        operations.withdraw(message_id=message.pk, actor=bolat)
+    with pytest.raises(operations.NotVisible):
+        operations.withdraw(message_id=message.pk, actor=dana)
+
+    assert Delivery.objects.get(message=message).state == DeliveryState.QUEUED
+
+
+def test_what_is_no_reply_cannot_be_withdrawn(ticket: Ticket, aigerim: User) -> None:
+    written = operations.note(ticket_id=ticket.pk, actor=aigerim, text="Проверил склад", client_id=uuid.uuid4())
+
+    for message_id in (ticket.last_message_id, written.pk):
+        with pytest.raises(operations.NotVisible):
+            operations.withdraw(message_id=message_id, actor=aigerim)
+
+
+def test_nothing_is_decided_about_a_reply_on_its_way(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim)
+
+    for decide in (operations.release, operations.mark_arrived, operations.resend):
+        with pytest.raises(operations.WrongState):
+            decide(message_id=message.pk, actor=aigerim)
+
+    assert Delivery.objects.get(message=message).state == DeliveryState.QUEUED
 
 
 def test_a_withdrawn_reply_leaves_the_customer_waiting_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
@@ -397,6 +493,16 @@ def test_a_note_reaches_no_customer_and_its_mention_follows(ticket: Ticket, bola
     assert not Delivery.objects.filter(message=message).exists()
     assert TicketReader.objects.get(user=dana).follows
     assert Ticket.objects.visible_to(dana).filter(pk=ticket.pk).exists()
+
+
+def test_the_same_note_twice_is_one_note(ticket: Ticket, bolat: User) -> None:
+    client_id = uuid.uuid4()
+    first, second = (
+        operations.note(ticket_id=ticket.pk, actor=bolat, text="Жду склад", client_id=client_id) for _ in range(2)
+    )
+
+    assert first == second
+    assert ticket.messages.filter(text="Жду склад").count() == 1
 
 
 def test_a_part_that_fails_after_another_was_decided_asks_too(ticket: Ticket, aigerim: User, answer: Answer) -> None:

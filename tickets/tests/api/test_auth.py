@@ -10,8 +10,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from tickets.models import ApiSession, User
-from tickets.operations import disable_user, enable_user
+from tickets.models import ApiSession, SecondFactor, User
+from tickets.operations import disable_user, enable_user, new_factor_key, reset_second_factor
 from tickets.tests.api.conftest import V1, Call, credentials
 
 LOGIN, REFRESH, LOGOUT, ME = (f"{V1}/auth/{name}" for name in ("login", "refresh-token", "logout", "me"))
@@ -143,6 +143,14 @@ def test_a_new_password_ends_every_token(api: APIClient, aigerim: User) -> None:
     pair = signed_in(api, aigerim)
     aigerim.set_password("another-correct-horse")
     aigerim.save()
+    assert api.get(ME, headers=bearer(pair["access"])).status_code == 401
+    assert api.post(REFRESH, {"refresh": pair["refresh"]}, format="json").status_code == 401
+
+
+def test_a_second_factor_taken_away_ends_every_token(api: APIClient, aigerim: User, saule: User) -> None:
+    pair = signed_in(api, aigerim)
+    SecondFactor.objects.create(user=aigerim, key=new_factor_key(), last_step=0)
+    reset_second_factor(actor=saule, user=aigerim)
     assert api.get(ME, headers=bearer(pair["access"])).status_code == 401
     assert api.post(REFRESH, {"refresh": pair["refresh"]}, format="json").status_code == 401
 

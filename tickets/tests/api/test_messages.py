@@ -155,6 +155,13 @@ def test_sent_twice_it_is_one_message(called_by: Call, aigerim: User, ticket: Ti
     assert write(client, ticket, text="Нет", clientId="m-1").status_code == 409
 
 
+def test_sent_under_another_id_it_is_another_message(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    first, second = (write(client, ticket, text="Да", clientId=key) for key in ("m-1", "m-2"))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] != second.json()["id"]
+
+
 class TestFiles:
     def send(self, client: APIClient, ticket: Ticket, *files: SimpleUploadedFile, **fields: str):
         return client.post(address(ticket), {"text": "Вот", "files": list(files), **fields}, format="multipart")

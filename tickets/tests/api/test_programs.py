@@ -287,6 +287,27 @@ class TestScopes:
         with pytest.raises(operations.NotAllowed):
             operations.open_by_program(program=as_it_came_in, text="Жду")
 
+    def test_a_note_is_not_quoted(self, portal: ServiceAccount, timur: Customer, ticket: Ticket, aigerim: User) -> None:
+        note = operations.note(ticket_id=ticket.pk, actor=aigerim, text="Между нами", client_id=uuid.uuid4())
+        with pytest.raises(operations.Invalid) as refused:
+            operations.write_by_program(
+                program=Program(portal, timur.telegram_user_id), ticket_id=ticket.pk, text="Это?", quote_id=note.pk
+            )
+        assert refused.value.field == "quote"
+
+    def test_it_writes_nothing_without_words_or_files(
+        self, portal: ServiceAccount, timur: Customer, ticket: Ticket
+    ) -> None:
+        with pytest.raises(operations.Invalid) as refused:
+            operations.write_by_program(program=Program(portal, timur.telegram_user_id), ticket_id=ticket.pk, text=" ")
+        assert refused.value.field == "text"
+
+    def test_it_opens_no_ticket_without_words(self, portal: ServiceAccount, timur: Customer) -> None:
+        with pytest.raises(operations.Invalid) as refused:
+            operations.open_by_program(program=Program(portal, timur.telegram_user_id), text=" \n")
+        assert refused.value.field == "text"
+        assert not Ticket.objects.exists()
+
 
 class TestReading:
     def test_a_ticket_says_nothing_of_how_we_work(self, program: ProgramClient, ticket: Ticket, aigerim: User) -> None:
