@@ -113,6 +113,12 @@ def _of_teams(user: User) -> Q:
     return of_open_teams | free_in_strict_teams | Q(assignee=user)
 
 
+def _is_of_teams(user: User, ticket: Ticket) -> bool:
+    """`_of_teams` for one ticket."""
+    is_open_to_team = not ticket.team.is_strict or ticket.assignee_id is None
+    return ticket.assignee_id == user.pk or (ticket.team_id in user.team_ids and is_open_to_team)
+
+
 def visible_messages(caller: Caller) -> Q:
     """A filter for `Message` rows of a visible ticket: all for people; what the customer has written or been sent.
 
@@ -133,8 +139,11 @@ def visible_events(caller: Caller) -> Q:
 
 
 def can_see(user: User | Program, ticket: Ticket) -> bool:
-    """Whether this person or program sees this one ticket, by the same rule as the set."""
-    if isinstance(user, User) and is_supervisor(user):
+    """Whether this person or program sees this one ticket, by the same rule as the set.
+
+    What most often lets a person see it needs no query.
+    """
+    if isinstance(user, User) and (is_supervisor(user) or (is_manager(user) and _is_of_teams(user, ticket))):
         return True
     return Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
 

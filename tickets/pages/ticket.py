@@ -49,7 +49,10 @@ class JSONList(Aggregate):
 
 
 def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
-    """The ticket with its people, tags, this reader's place and draft, in one query; None where it is not visible."""
+    """The ticket with its people, tags, this reader's place and draft; None where it is not visible.
+
+    In one query, as a rule: see `access.can_see`.
+    """
     own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user)
     own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user)
     tags = (
@@ -66,13 +69,13 @@ def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
     }
-    return (
-        Ticket.objects.visible_to(user)
-        .select_related("customer", "topic", "assignee", "team", "follows_up")
+    ticket = (
+        Ticket.objects.filter(pk=ticket_id)
+        .select_related("customer", "topic", "assignee", "team")
         .annotate(tag_names=Subquery(tags), **own)
-        .filter(pk=ticket_id)
         .first()
     )
+    return ticket if ticket is not None and access.can_see(user, ticket) else None
 
 
 @dataclass(frozen=True)
