@@ -1,7 +1,9 @@
 """The small marks every part of the desk is made of."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
+from html import escape
 
 from django.templatetags.static import static
 from django.urls import reverse
@@ -9,6 +11,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tickets.pages import wording
+
+#: What stands where there is nothing.
+NOTHING = SafeString("")
+
+
+def fill(frame: str, **values: object) -> SafeString:
+    """`frame` with every value escaped in its place unless it is safe: `format_html` in half its time."""
+    escaped = {name: value if type(value) is SafeString else escape(str(value)) for name, value in values.items()}
+    return SafeString(frame.format_map(escaped))
+
+
+def joined(pieces: Iterable[SafeString]) -> SafeString:
+    return SafeString("".join(pieces))
 
 
 @cache
@@ -30,12 +45,12 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 def mark(name: str, label: str, classes: str = "") -> SafeString:
     """An icon that carries a meaning of its own and says it to screen readers."""
-    return format_html(
-        '<svg class="icon{}" role="img" aria-label="{}"><use href="{}#{}"/></svg>',
-        f" {classes}" if classes else "",
-        label,
-        sprite(),
-        name,
+    return fill(
+        '<svg class="icon{classes}" role="img" aria-label="{label}"><use href="{sprite}#{name}"/></svg>',
+        classes=f" {classes}" if classes else "",
+        label=label,
+        sprite=sprite(),
+        name=name,
     )
 
 
@@ -47,11 +62,11 @@ def act(name: str, *ids: int) -> SafeString:
 
 def avatar(key: int, name: str, size: str = "") -> SafeString:
     """A person's initials on their colour. Silent to screen readers: the name stands beside it."""
-    return format_html(
-        '<span class="avatar a{}{}" aria-hidden="true">{}</span>',
-        wording.hue(key),
-        f" {size}" if size else "",
-        wording.initials(name),
+    return fill(
+        '<span class="avatar a{hue}{size}" aria-hidden="true">{initials}</span>',
+        hue=wording.hue(key),
+        size=f" {size}" if size else "",
+        initials=wording.initials(name),
     )
 
 
@@ -62,4 +77,4 @@ def iso(moment: datetime) -> str:
 
 def clock(moment: datetime) -> SafeString:
     """The time of day, and the whole moment for machines."""
-    return format_html('<time datetime="{}">{}</time>', iso(moment), wording.clock(moment))
+    return fill('<time datetime="{iso}">{clock}</time>', iso=iso(moment), clock=wording.clock(moment))

@@ -220,8 +220,10 @@ def read_queue(
         waiting = list(Ticket.objects.filter(pk__in=chosen).for_rows(user).waiting_for_us()[: PAGE + 1])
     resting: list[Ticket] = []
     if len(waiting) <= PAGE:
-        is_among_them = cursor is not None and cursor.resting
-        chosen = _resting_after(viewer.tickets(view), cursor) if is_among_them else _first_resting(viewer, view).ids
+        if cursor is not None and cursor.resting:
+            chosen = _resting_after(viewer.tickets(view), cursor)
+        else:
+            chosen = _first_resting(viewer, view).ids
         resting = list(Ticket.objects.filter(pk__in=chosen).for_rows(user).resting()[: PAGE + 1 - len(waiting)])
     shown = (waiting + resting)[:PAGE]
     more = len(waiting) + len(resting) > PAGE

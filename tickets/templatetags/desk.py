@@ -91,4 +91,6 @@ def _fixed(part: Template, _language: str | None) -> SafeString:
 
 
 def _template(context: Context, name: str) -> Template:
+    if context.template is None:
+        raise RuntimeError("These tags stand in templates alone.")
     return context.template.engine.get_template(name)
