@@ -130,27 +130,27 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(waiting_since__isnull=True).order_by("-last_message_at", "-pk")
 
     def for_rows(self, user: User) -> Self:
-        """What a queue row shows and no more: half of what a list costs is the columns Django carries into objects.
+        """What a queue row shows and no more: half of what a list costs is the columns Django carries into objects."""
+        draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user).values("text")[:1]
+        rows = self.select_related("customer", "topic", "team").only(*ROW_FIELDS)
+        return rows.annotate(draft_text=Subquery(draft)).with_news(user)
+
+    def with_news(self, user: User) -> Self:
+        """How much of each ticket `user` has not read, and who wrote last.
 
         A muted customer calls nobody: nothing of theirs counts as unread.
         """
         seen = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user).values("seen_message_id")[:1]
         unread = (
-            Message.objects.filter(ticket=OuterRef("pk"), sender=Sender.CLIENT, pk__gt=Coalesce(OuterRef("seen_id"), 0))
+            Message.objects.filter(ticket=OuterRef("pk"), sender=Sender.CLIENT, pk__gt=Coalesce(OuterRef("read_to"), 0))
             .order_by()
             .values("ticket")
             .annotate(n=Count("pk"))
             .values("n")
         )
-        draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user).values("text")[:1]
         called_for = Case(When(customer__muted_at__isnull=True, then=Coalesce(Subquery(unread), 0)), default=0)
-        return (
-            self.select_related("customer", "topic", "team")
-            .only(*ROW_FIELDS)
-            .alias(seen_id=Subquery(seen))
-            .annotate(unread=called_for, draft_text=Subquery(draft))
-            .annotate(last_author_id=F("last_message__author_id"))
-        )
+        news = self.alias(read_to=Subquery(seen)).annotate(unread=called_for)
+        return news.annotate(last_author_id=F("last_message__author_id"))
 
     def for_page(self) -> Self:
         """The ticket page's head and panel."""
@@ -230,7 +230,7 @@ class Ticket(models.Model):
         messages: RelatedManager[Message]
         events: RelatedManager["Event"]
         readers: RelatedManager["TicketReader"]
-        # Annotated by `for_rows`.
+        # Annotated for rows.
         unread: int
         draft_text: str | None
         last_author_id: int | None

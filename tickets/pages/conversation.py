@@ -454,7 +454,8 @@ class Reading:
 
     def _standing_before(self, message_id: int) -> Message | None:
         """The first message of the last bubble that begins before `message_id`."""
-        newest_first = self.ticket.messages.filter(pk__lt=message_id).order_by("-pk")[:ALBUM_SPREAD]
+        before = self.ticket.messages.filter(pk__lt=message_id).only(*STANDING_FIELDS)
+        newest_first = before.order_by("-pk")[:ALBUM_SPREAD]
         albums = _albums(list(newest_first)[::-1])
         return albums[-1][0] if albums else None
 
@@ -520,6 +521,8 @@ class Reading:
         return HistoryLine(event, text, subject, _actor_of(event))
 
 
+#: What decides whether a message joins the one before it.
+STANDING_FIELDS = ("ticket", "sender", "author", "service_account", "media_group_id", "sent_at")
 NAME_FIELDS = ("first_name", "last_name", "username")
 MESSAGE_FIELDS = (
     "ticket",

@@ -239,12 +239,12 @@ def read_queue(
     )
 
 
-def read_row(user: User, ticket_id: int, *, current_id: int | None = None) -> Row | None:
+def read_row(user: User, ticket_id: int) -> Row | None:
     """One ticket as a row of the queue, or None where `user` does not see it."""
     ticket = Ticket.objects.filter(pk=ticket_id).for_rows(user).first()
     if ticket is None or not access.can_see(user, ticket):
         return None
-    return Row(ticket, user, timezone.now(), ticket.pk == current_id)
+    return Row(ticket, user, timezone.now())
 
 
 # A page's tickets are chosen before anything is joined to them. PostgreSQL takes the waiting ones for a handful, and in

@@ -48,10 +48,10 @@ class JSONList(Aggregate):
         return super().as_sql(compiler, connection, function="JSONB_AGG", **extra)
 
 
-def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
+def ticket_for_page(user: User, ticket_id: int, *, with_row: bool = False) -> Ticket | None:
     """The ticket with its people, tags, this reader's place and draft; None where it is not visible.
 
-    In one query, as a rule: see `access.can_see`.
+    In one query, as a rule: see `access.can_see`. `with_row` asks also for what the ticket's row in the queue shows.
     """
     own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user)
     own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user)
@@ -69,12 +69,11 @@ def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
     }
-    ticket = (
-        Ticket.objects.filter(pk=ticket_id)
-        .select_related("customer", "topic", "assignee", "team")
-        .annotate(tag_names=Subquery(tags), **own)
-        .first()
-    )
+    tickets = Ticket.objects.select_related("customer", "topic", "assignee", "team")
+    tickets = tickets.annotate(tag_names=Subquery(tags), **own)
+    if with_row:
+        tickets = tickets.with_news(user)
+    ticket = tickets.filter(pk=ticket_id).first()
     return ticket if ticket is not None and access.can_see(user, ticket) else None
 
 
@@ -196,12 +195,16 @@ class TicketPage:
     @cached_property
     def other_tickets(self) -> list["OtherTicket"]:
         others = (
-            Ticket.objects.visible_to(self.reader)
-            .filter(customer=self.ticket.customer)
+            Ticket.objects.filter(customer=self.ticket.customer_id)
             .exclude(pk=self.ticket.pk)
-            .order_by("-pk")[:OTHER_TICKETS]
+            .order_by("-pk")
+            .select_related("team")
+            .only("subject", "status", "last_message_at", "assignee", "team__is_strict")
         )
-        return [OtherTicket(ticket, self.now) for ticket in others]
+        found = list(others[:OTHER_TICKETS])
+        if not all(access.sees_by_right(self.reader, ticket) for ticket in found):
+            found = list(others.visible_to(self.reader)[:OTHER_TICKETS])
+        return [OtherTicket(ticket, self.now) for ticket in found]
 
     @cached_property
     def composer(self) -> Composer:
