@@ -71,7 +71,7 @@ SHOWN_EVENTS = (
     Event.Kind.UNMUTED,
 )
 
-ICONS = {
+ICONS: dict[str, str] = {
     ContentType.PHOTO: "i-image",
     ContentType.VIDEO: "i-play",
     ContentType.VIDEO_NOTE: "i-play",
@@ -174,7 +174,7 @@ class FilePart:
 
     @property
     def icon(self) -> str:
-        return ICONS.get(ContentType(self.attachment.kind), "i-file") if self.attachment.kind else "i-file"
+        return ICONS.get(self.attachment.kind, "i-file")
 
 
 @dataclass
@@ -235,11 +235,11 @@ class Bubble:
     def files(self) -> list[FilePart]:
         return [FilePart(attachment) for message in self.messages for attachment in message.parts]
 
-    @property
+    @cached_property
     def pictures(self) -> list[FilePart]:
         return [part for part in self.files if part.is_picture]
 
-    @property
+    @cached_property
     def other_files(self) -> list[FilePart]:
         return [part for part in self.files if not part.is_picture]
 
@@ -258,8 +258,7 @@ class Bubble:
 
     @property
     def icon(self) -> str:
-        kinds = {kind.value: name for kind, name in ICONS.items()}
-        return kinds.get(self.message.content_type, "i-file")
+        return ICONS.get(self.message.content_type, "i-file")
 
     @property
     def edited(self) -> str:

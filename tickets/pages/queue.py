@@ -18,11 +18,9 @@ from tickets.models import COUNT_CAP, ContentType, Priority, Sender, Ticket, Tro
 from tickets.models.tickets import TicketQuerySet
 from tickets.pages import wording
 from tickets.pages.conversation import ICONS
-from tickets.pages.statements import Statement
+from tickets.pages.statements import WORDED, Statement
 
 PAGE = 50
-#: How many persons' views are kept worded: some kilobytes each.
-WORDED = 256
 
 
 class CappedCount(Subquery):
@@ -98,9 +96,8 @@ class Row:
 
     @property
     def icon(self) -> str:
-        kinds = {kind.value: name for kind, name in ICONS.items()}
         fallback = "" if self.ticket.last_content_type in ("", ContentType.TEXT) else "i-file"
-        return kinds.get(self.ticket.last_content_type, fallback)
+        return ICONS.get(self.ticket.last_content_type, fallback)
 
     @property
     def is_urgent(self) -> bool:
@@ -217,14 +214,14 @@ def read_queue(
     waiting: list[Ticket] = []
     if cursor is None or not cursor.resting:
         chosen = _first_waiting(viewer, view).ids if cursor is None else _waiting_after(viewer.tickets(view), cursor)
-        waiting = list(Ticket.objects.filter(pk__in=chosen).for_rows(user).waiting_for_us()[: PAGE + 1])
+        waiting = list(_rows(user.pk).filter(pk__in=chosen).waiting_for_us()[: PAGE + 1])
     resting: list[Ticket] = []
     if len(waiting) <= PAGE:
         if cursor is not None and cursor.resting:
             chosen = _resting_after(viewer.tickets(view), cursor)
         else:
             chosen = _first_resting(viewer, view).ids
-        resting = list(Ticket.objects.filter(pk__in=chosen).for_rows(user).resting()[: PAGE + 1 - len(waiting)])
+        resting = list(_rows(user.pk).filter(pk__in=chosen).resting()[: PAGE + 1 - len(waiting)])
     shown = (waiting + resting)[:PAGE]
     more = len(waiting) + len(resting) > PAGE
     rows = {ticket.pk: Row(ticket, user, now, ticket.pk == current_id) for ticket in shown}
@@ -241,10 +238,16 @@ def read_queue(
 
 def read_row(user: User, ticket_id: int) -> Row | None:
     """One ticket as a row of the queue, or None where `user` does not see it."""
-    ticket = Ticket.objects.filter(pk=ticket_id).for_rows(user).first()
+    ticket = _rows(user.pk).filter(pk=ticket_id).first()
     if ticket is None or not access.can_see(user, ticket):
         return None
     return Row(ticket, user, timezone.now())
+
+
+@lru_cache(maxsize=WORDED)
+def _rows(user_id: int) -> TicketQuerySet:
+    """The rows as this person sees them, to be narrowed before they are read. Putting it together takes a while."""
+    return Ticket.objects.for_rows(user_id)
 
 
 # A page's tickets are chosen before anything is joined to them. PostgreSQL takes the waiting ones for a handful, and in

@@ -11,6 +11,9 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+#: How many persons' queries are kept: some kilobytes each.
+WORDED = 256
+
 
 @dataclass(frozen=True)
 class Statement:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,11 @@ from django.utils import timezone
 
 from tickets import access
 from tickets.models import SUPERVISORS, Draft, Event, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
+from tickets.models.tickets import TicketQuerySet
 from tickets.operations import UNDO_WINDOW, Refused, Seen, Unseen
 from tickets.pages import wording
 from tickets.pages.conversation import Conversation, Reading
+from tickets.pages.statements import WORDED
 
 OTHER_TICKETS = 5
 THUMBS = 8
@@ -53,8 +55,15 @@ def ticket_for_page(user: User, ticket_id: int, *, with_row: bool = False) -> Ti
 
     In one query, as a rule: see `access.can_see`. `with_row` asks also for what the ticket's row in the queue shows.
     """
-    own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user)
-    own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user)
+    ticket = _for_page(user.pk, with_row=with_row).filter(pk=ticket_id).first()
+    return ticket if ticket is not None and access.can_see(user, ticket) else None
+
+
+@lru_cache(maxsize=WORDED)
+def _for_page(user_id: int, *, with_row: bool) -> TicketQuerySet:
+    """Tickets as this person's page shows them, to be narrowed before they are read."""
+    own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user_id)
+    own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user_id)
     tags = (
         Tag.objects.filter(tickets=OuterRef("pk"))
         .order_by()
@@ -71,10 +80,7 @@ def ticket_for_page(user: User, ticket_id: int, *, with_row: bool = False) -> Ti
     }
     tickets = Ticket.objects.select_related("customer", "topic", "assignee", "team")
     tickets = tickets.annotate(tag_names=Subquery(tags), **own)
-    if with_row:
-        tickets = tickets.with_news(user)
-    ticket = tickets.filter(pk=ticket_id).first()
-    return ticket if ticket is not None and access.can_see(user, ticket) else None
+    return tickets.with_news(user_id) if with_row else tickets
 
 
 @dataclass(frozen=True)
