@@ -130,7 +130,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
         return self.filter(waiting_since__isnull=True).order_by("-last_message_at", "-pk")
 
     def for_rows(self, user: User | int) -> Self:
-        """What a queue row shows `user`, or whom this id names, and no more: half of what a list costs is the columns Django carries into objects."""
+        """What a queue row shows `user`, or whom this id names, and no more.
+
+        Half of what a list costs is the columns Django carries into objects.
+        """
         draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user).values("text")[:1]
         rows = self.select_related("customer", "topic", "team").only(*ROW_FIELDS)
         return rows.annotate(draft_text=Subquery(draft)).with_news(user)
