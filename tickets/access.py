@@ -113,6 +113,18 @@ def _of_teams(user: User) -> Q:
     return of_open_teams | free_in_strict_teams | Q(assignee=user)
 
 
+def sees_by_right(user: User | Program, ticket: Ticket) -> bool:
+    """Whether this person sees this one ticket as a supervisor, its assignee or one of its team; asks no query.
+
+    Others may see it all the same: who follows it, or knows its customer (`can_see`).
+    """
+    if not isinstance(user, User) or is_supervisor(user):
+        return isinstance(user, User)
+    is_open_to_team = not ticket.team.is_strict or ticket.assignee_id is None
+    is_of_team = ticket.team_id in user.team_ids and is_open_to_team
+    return is_manager(user) and (ticket.assignee_id == user.pk or is_of_team)
+
+
 def visible_messages(caller: Caller) -> Q:
     """A filter for `Message` rows of a visible ticket: all for people; what the customer has written or been sent.
 
@@ -133,10 +145,11 @@ def visible_events(caller: Caller) -> Q:
 
 
 def can_see(user: User | Program, ticket: Ticket) -> bool:
-    """Whether this person or program sees this one ticket, by the same rule as the set."""
-    if isinstance(user, User) and is_supervisor(user):
-        return True
-    return Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
+    """Whether this person or program sees this one ticket, by the same rule as the set.
+
+    What most often lets a person see it needs no query.
+    """
+    return sees_by_right(user, ticket) or Ticket.objects.filter(visible_to(user), pk=ticket.pk).exists()
 
 
 def can_take(user: User, ticket: Ticket) -> bool:
@@ -205,13 +218,18 @@ def audience(ticket: Ticket) -> set[str]:
 
     Past tickets of a known customer are visible too, but no stream follows them: those pages are read again on focus.
     """
+    followers = ticket.readers.filter(follows=True).values_list("user_id", flat=True)
+    return audience_by_right(ticket) | {user_token(user_id) for user_id in followers}
+
+
+def audience_by_right(ticket: Ticket) -> set[str]:
+    """The tokens of those who see an active ticket whether they follow it or not. Asks no query."""
     tokens = {SUPERVISORS_TOKEN}
     if ticket.assignee_id is None or not ticket.team.is_strict:
         tokens.add(team_token(ticket.team))
     if ticket.assignee_id is not None:
         tokens.add(user_token(ticket.assignee_id))
-    followers = ticket.readers.filter(follows=True).values_list("user_id", flat=True)
-    return tokens | {user_token(user_id) for user_id in followers}
+    return tokens
 
 
 def audiences_of(user: User) -> frozenset[str]:

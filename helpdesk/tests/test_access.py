@@ -4,6 +4,7 @@ A new route fails `test_every_route_has_a_row` until it stands in ROUTES. `/even
 own rights are tested in test_live.py.
 """
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -21,7 +22,7 @@ from django.utils import timezone
 
 from botbridge.models import ChatSession, OutboundCall, Update
 from conftest import PASSWORD, person, wrote
-from tickets import operations
+from tickets import access, operations
 from tickets.models import (
     MANAGERS,
     Attachment,
@@ -764,3 +765,19 @@ def test_losing_the_last_group_closes_the_desk(world: World) -> None:
     browser = browser_of(world, COLLEAGUE)
     assert browser.get(reverse("tickets:ticket", args=[world.of_aigerim.ticket.pk])).status_code in (403, 404)
     assert str(world.of_aigerim.ticket) not in browser.get(reverse("tickets:queue")).content.decode()
+
+
+@pytest.mark.parametrize("who", [who for who in PEOPLE if who != ANONYMOUS])
+@pytest.mark.parametrize("status", ["open", "closed"])
+def test_one_ticket_is_seen_by_whom_the_set_shows_it_to(world: World, other_team: Team, who: str, status: str) -> None:
+    """The predicate answers most often without the query that the set is; the two must never differ."""
+    user = User.objects.get(pk=world.people[who].pk)
+    ticket = world.of_aigerim.ticket
+    closed_at = timezone.now() if status == "closed" else None
+    owners = [None, *world.people.values()]
+    teams = [ticket.team, world.of_strict_team.ticket.team, other_team]
+    for owner, team, is_strict in itertools.product(owners, teams, [True, False]):
+        Team.objects.filter(pk=team.pk).update(is_strict=is_strict)
+        Ticket.objects.filter(pk=ticket.pk).update(assignee=owner, team=team, status=status, closed_at=closed_at)
+        now = Ticket.objects.select_related("team").get(pk=ticket.pk)
+        assert access.can_see(user, now) == Ticket.objects.visible_to(user).filter(pk=ticket.pk).exists()

@@ -134,6 +134,8 @@ class Message(models.Model):
         attachments: RelatedManager["Attachment"]
         revisions: RelatedManager["MessageRevision"]
         delivery: "Delivery"
+        # Fetched for a conversation.
+        parts: list["Attachment"]
 
     class Meta:
         verbose_name = _("сообщение")

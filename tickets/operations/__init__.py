@@ -97,7 +97,7 @@ from tickets.operations.people import (
     set_preferences,
     set_presence,
 )
-from tickets.operations.reading import follow, mark_seen, mark_unread, reveal_phone, save_draft
+from tickets.operations.reading import drop_draft, follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.second_factor import (
     has_second_factor,
@@ -187,6 +187,7 @@ __all__ = [
     "customer_stopped_bot",
     "disable_user",
     "doubt_undelivered",
+    "drop_draft",
     "edit_reply",
     "enable_user",
     "end_api_session",

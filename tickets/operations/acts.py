@@ -58,7 +58,8 @@ class Act:
 
 def begin(ticket: Ticket, actor: User | None = None, *, service_account: ServiceAccount | None = None) -> Act:
     """An act on a ticket just made or already locked by this transaction."""
-    before = access.audience(ticket)
+    # Nobody stops following by an act: only who saw the ticket by right can lose it.
+    before = access.audience_by_right(ticket)
     return Act(ticket=ticket, actor=actor, service_account=service_account, _audience_before=before)
 
 

@@ -11,9 +11,11 @@ from tickets.operations.errors import NotVisible
 
 def mark_seen(*, ticket_id: int, user: User, message_id: int) -> None:
     """Remember that this person has read up to a message. Reading never goes backwards by itself."""
-    message = _visible(ticket_id, user).messages.filter(pk=message_id).first()
-    if message is None:
+    message = Message.objects.select_related("ticket__team").filter(pk=message_id, ticket=ticket_id).first()
+    if message is None or message.ticket is None:
         return
+    if not access.can_see(user, message.ticket):
+        raise NotVisible
     with transaction.atomic():
         reader, _created = TicketReader.objects.select_for_update().get_or_create(ticket_id=ticket_id, user=user)
         if reader.seen_message_id is not None and reader.seen_message_id >= message_id:
@@ -65,6 +67,12 @@ def save_draft(*, ticket_id: int, user: User, text: str, is_note: bool = False, 
     announce(ticket, Change.Kind.PEER)
 
 
+def drop_draft(*, ticket_id: int, user: User) -> None:
+    """What this person had begun is written. Most replies are typed at one go and leave no draft to drop."""
+    if Draft.objects.filter(ticket=ticket_id, user=user).exists():
+        save_draft(ticket_id=ticket_id, user=user, text="")
+
+
 def reveal_phone(*, ticket_id: int, actor: User) -> str:
     """The customer's whole phone number; who looked stands in the ticket's history."""
     with acting(ticket_id, actor=actor, may=access.can_note) as act:
@@ -73,8 +81,8 @@ def reveal_phone(*, ticket_id: int, actor: User) -> str:
 
 
 def _visible(ticket_id: int, user: User) -> Ticket:
-    ticket = Ticket.objects.visible_to(user).select_related("team").filter(pk=ticket_id).first()
-    if ticket is None:
+    ticket = Ticket.objects.select_related("team").filter(pk=ticket_id).first()
+    if ticket is None or not access.can_see(user, ticket):
         raise NotVisible
     return ticket
 

@@ -11,13 +11,12 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
-from django.db.models import BigIntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models import F, Model, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tickets.files import INLINE_TYPES
 from tickets.models import (
@@ -72,7 +71,7 @@ SHOWN_EVENTS = (
     Event.Kind.UNMUTED,
 )
 
-ICONS = {
+ICONS: dict[str, str] = {
     ContentType.PHOTO: "i-image",
     ContentType.VIDEO: "i-play",
     ContentType.VIDEO_NOTE: "i-play",
@@ -175,7 +174,7 @@ class FilePart:
 
     @property
     def icon(self) -> str:
-        return ICONS.get(ContentType(self.attachment.kind), "i-file") if self.attachment.kind else "i-file"
+        return ICONS.get(self.attachment.kind, "i-file")
 
 
 @dataclass
@@ -234,13 +233,13 @@ class Bubble:
 
     @cached_property
     def files(self) -> list[FilePart]:
-        return [FilePart(attachment) for message in self.messages for attachment in _in_order(message)]
+        return [FilePart(attachment) for message in self.messages for attachment in message.parts]
 
-    @property
+    @cached_property
     def pictures(self) -> list[FilePart]:
         return [part for part in self.files if part.is_picture]
 
-    @property
+    @cached_property
     def other_files(self) -> list[FilePart]:
         return [part for part in self.files if not part.is_picture]
 
@@ -259,8 +258,7 @@ class Bubble:
 
     @property
     def icon(self) -> str:
-        kinds = {kind.value: name for kind, name in ICONS.items()}
-        return kinds.get(self.message.content_type, "i-file")
+        return ICONS.get(self.message.content_type, "i-file")
 
     @property
     def edited(self) -> str:
@@ -360,6 +358,9 @@ Album = tuple[str, str, int]
 
 Line = Day | Fresh | HistoryLine | Bubble
 
+# Names of things by what they are called in an event's data, and their id.
+Names = dict[tuple[str, int], str]
+
 
 @dataclass
 class Conversation:
@@ -376,10 +377,10 @@ class Conversation:
     def last_message_id(self) -> int:
         return self.messages[-1].pk if self.messages else 0
 
-    @property
+    @cached_property
     def files(self) -> list[FilePart]:
         """The pictures and documents of this stretch, the latest first, for the panel."""
-        parts = [FilePart(attachment) for message in self.messages for attachment in _in_order(message)]
+        parts = [FilePart(attachment) for message in self.messages for attachment in message.parts]
         return [part for part in reversed(parts) if part.is_ready]
 
 
@@ -452,7 +453,8 @@ class Reading:
 
     def _standing_before(self, message_id: int) -> Message | None:
         """The first message of the last bubble that begins before `message_id`."""
-        newest_first = self.ticket.messages.filter(pk__lt=message_id).order_by("-pk")[:ALBUM_SPREAD]
+        before = self.ticket.messages.filter(pk__lt=message_id).only(*STANDING_FIELDS)
+        newest_first = before.order_by("-pk")[:ALBUM_SPREAD]
         albums = _albums(list(newest_first)[::-1])
         return albums[-1][0] if albums else None
 
@@ -469,8 +471,9 @@ class Reading:
     ) -> list[Line]:
         """The lines these albums and events make; without `previous` a page begins, and so does a day."""
         waiting = list(events)
+        names = names_in(events)
         before = _taken(waiting, until=albums[0][0].pk - 1) if albums else []
-        lines: list[Line] = [self._history(event) for event in before]
+        lines: list[Line] = [self._history(event, names) for event in before]
         fresh_from = self._fresh_from(albums)
         day = None if previous is None else _day(previous)
         previous = None if before else previous
@@ -479,15 +482,15 @@ class Reading:
                 day = _day(album[0])
                 lines.append(Day(wording.day_heading(day, self.now), day.isoformat()))
                 previous = None
-            lines += (self._history(event) for event in _taken(waiting, opened_by=album[0].pk))
+            lines += (self._history(event, names) for event in _taken(waiting, opened_by=album[0].pk))
             if album is fresh_from:
                 lines.append(Fresh())
                 previous = None
             lines.append(self._bubble(album, previous))
             followed = _taken(waiting, until=following[0].pk - 1) if following else []
-            lines += (self._history(event) for event in followed)
+            lines += (self._history(event, names) for event in followed)
             previous = None if followed else album[0]
-        return [*lines, *(self._history(event) for event in waiting)]
+        return [*lines, *(self._history(event, names) for event in waiting)]
 
     def _bubble(self, album: list[Message], previous: Message | None) -> Bubble:
         message = album[0]
@@ -512,44 +515,88 @@ class Reading:
         is_new = message.pk > (self.seen_id or 0)
         return is_new and message.sender != Sender.SYSTEM and message.author_id != self.reader.pk
 
-    def _history(self, event: Event) -> HistoryLine:
-        text, subject = _in_words(event, self.now)
+    def _history(self, event: Event, names: Names) -> HistoryLine:
+        text, subject = _in_words(event, names, self.now)
         return HistoryLine(event, text, subject, _actor_of(event))
 
 
+#: What decides whether a message joins the one before it.
+STANDING_FIELDS = ("ticket", "sender", "author", "service_account", "media_group_id", "sent_at")
+NAME_FIELDS = ("first_name", "last_name", "username")
+MESSAGE_FIELDS = (
+    "ticket",
+    "sender",
+    "content_type",
+    "text",
+    "entities",
+    "media_group_id",
+    "quote_text",
+    "resend_of",
+    "sent_at",
+    "edited_at",
+    *(f"author__{name}" for name in NAME_FIELDS),
+    "service_account__name",
+    *(f"quote__{name}" for name in ("sender", "content_type", "text")),
+    *(f"quote__author__{name}" for name in NAME_FIELDS),
+    *(f"delivery__{name}" for name in ("lane", "state", "reason", "parts_sent", "decision")),
+)
+
+
 def messages_of(ticket: Ticket) -> "QuerySet[Message]":
-    """A ticket's messages with all a bubble shows, in two queries whatever their number."""
+    """A ticket's messages with all a bubble shows and no more, in two queries whatever their number."""
     former = MessageRevision.objects.filter(message=OuterRef("pk")).order_by("-pk").values("text")[:1]
     return (
         ticket.messages.select_related("author", "service_account", "quote", "quote__author", "delivery")
-        .prefetch_related("attachments")
+        .only(*MESSAGE_FIELDS)
+        .prefetch_related(Prefetch("attachments", Attachment.objects.order_by("position", "pk"), to_attr="parts"))  # type: ignore[no-redef]
         .annotate(former_text=Subquery(former))
     )
 
 
 def events_of(ticket: Ticket) -> "QuerySet[Event]":
-    """A ticket's history with the names it speaks of: its data holds ids only."""
+    """The lines of a ticket's history its page shows."""
+    return ticket.events.filter(kind__in=SHOWN_EVENTS).select_related("actor", "service_account").order_by("pk")
 
-    def named(model: Any, key: str, column: str) -> Subquery:
-        return Subquery(model.objects.filter(pk=Cast(OuterRef(key), BigIntegerField())).values(column)[:1])
 
-    return (
-        ticket.events.filter(kind__in=SHOWN_EVENTS)
-        .select_related("actor", "service_account")
-        .annotate(assignee_key=KT("data__to"), topic_key=KT("data__topic"))
-        .annotate(tag_key=KT("data__tag"), team_key=KT("data__team"))
-        .annotate(
-            assignee_first=named(User, "assignee_key", "first_name"),
-            assignee_last=named(User, "assignee_key", "last_name"),
-            assignee_login=named(User, "assignee_key", "username"),
-            topic_name=named(Topic, "topic_key", "name"),
-            topic_name_kk=named(Topic, "topic_key", "name_kk"),
-            topic_name_en=named(Topic, "topic_key", "name_en"),
-            tag_name=named(Tag, "tag_key", "name"),
-            team_name=named(Team, "team_key", "name"),
-        )
-        .order_by("pk")
-    )
+#: What the ids in an event's data are called there, and by which columns each is named.
+NAMED: dict[str, tuple[type[Model], str, str, str]] = {
+    "to": (User, *NAME_FIELDS),
+    "topic": (Topic, "name", "name_kk", "name_en"),
+    "tag": (Tag, "name", "", ""),
+    "team": (Team, "name", "", ""),
+}
+#: What a kind of event says of the thing it names.
+ABOUT = {
+    Event.Kind.ASSIGNED: (gettext_lazy("Ответственный:"), "to"),
+    Event.Kind.MOVED: (gettext_lazy("Команда:"), "team"),
+    Event.Kind.TAGGED: (gettext_lazy("Метка:"), "tag"),
+    Event.Kind.UNTAGGED: (gettext_lazy("Метка снята:"), "tag"),
+}
+
+
+def names_in(events: Iterable[Event]) -> Names:
+    """The names these events speak of, since their data holds ids only; one query where there are any."""
+    asked = {key: {int(event.data[key]) for event in events if event.data.get(key)} for key in NAMED}
+    queries = [
+        model._default_manager.filter(pk__in=asked[key])
+        .order_by()
+        .values_list(Value(key), "pk", *(F(column) if column else Value("") for column in columns))
+        for key, (model, *columns) in NAMED.items()
+        if asked[key]
+    ]
+    found = queries[0].union(*queries[1:], all=True) if queries else ()
+    return {(key, pk): _joined_name(key, *columns) for key, pk, *columns in found}
+
+
+def _joined_name(key: str, *columns: str) -> str:
+    match key:
+        case "to":
+            first, last, login = columns
+            return f"{first} {last}".strip() or login
+        case "topic":
+            name, name_kk, name_en = columns
+            return Topic(name=name, name_kk=name_kk, name_en=name_en).label()
+    return columns[0]
 
 
 def _actor_of(event: Event) -> str:
@@ -558,39 +605,34 @@ def _actor_of(event: Event) -> str:
     return event.actor.display_name if event.actor is not None else ""
 
 
-def _in_words(event: Event, now: datetime) -> tuple[str, str]:
+def _in_words(event: Event, names: Names, now: datetime) -> tuple[str, str]:
     """What happened, and whom or what it concerns."""
-    row: Any = event
-    match event.kind:
+    kind = Event.Kind(event.kind)
+    match kind:
         case Event.Kind.OPENED:
-            topic = _topic_of(row)
-            if _actor_of(event):
-                return (_("Обращение создано, тема"), topic) if topic else (_("Обращение создано"), "")
-            return (_("Обращение из Telegram, тема"), topic) if topic else (_("Обращение из Telegram"), "")
+            return _opened(event, _name(event, names, "topic"))
         case Event.Kind.SNOOZED:
             until = parse_datetime(str(event.data.get("until", "")))
             return (_("Отложено, вернётся:"), wording.moment_in_words(until, now)) if until else (_("Отложено"), "")
-    headings = {
-        Event.Kind.ASSIGNED: (_("Ответственный:"), _assignee_of(row)),
-        Event.Kind.MOVED: (_("Команда:"), row.team_name or ""),
-        Event.Kind.TOPIC: (_("Тема:"), _topic_of(row) or _("нет")),
-        Event.Kind.PRIORITY: (_("Приоритет:"), str(dict(Priority.choices).get(event.data.get("priority"), ""))),
-        Event.Kind.TAGGED: (_("Метка:"), row.tag_name or ""),
-        Event.Kind.UNTAGGED: (_("Метка снята:"), row.tag_name or ""),
-    }
-    return headings.get(Event.Kind(event.kind), (event.get_kind_display(), ""))
+        case Event.Kind.PRIORITY:
+            return _("Приоритет:"), str(dict(Priority.choices).get(event.data.get("priority"), ""))
+        case Event.Kind.TOPIC:
+            return _("Тема:"), _name(event, names, "topic") or _("нет")
+    if kind in ABOUT:
+        heading, key = ABOUT[kind]
+        return str(heading), _name(event, names, key)
+    return event.get_kind_display(), ""
 
 
-def _topic_of(row: Any) -> str:
-    return Topic(name=row.topic_name or "", name_kk=row.topic_name_kk or "", name_en=row.topic_name_en or "").label()
+def _opened(event: Event, topic: str) -> tuple[str, str]:
+    if _actor_of(event):
+        return (_("Обращение создано, тема"), topic) if topic else (_("Обращение создано"), "")
+    return (_("Обращение из Telegram, тема"), topic) if topic else (_("Обращение из Telegram"), "")
 
 
-def _assignee_of(row: Any) -> str:
-    return f"{row.assignee_first or ''} {row.assignee_last or ''}".strip() or row.assignee_login or ""
-
-
-def _in_order(message: Message) -> list[Attachment]:
-    return sorted(message.attachments.all(), key=lambda attachment: (attachment.position, attachment.pk))
+def _name(event: Event, names: Names, key: str) -> str:
+    """The name of what stands in the event's data under `key`, or an empty string."""
+    return names.get((key, int(event.data.get(key) or 0)), "")
 
 
 def _day(message: Message) -> Any:

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -13,9 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from tickets import access
 from tickets.models import COUNT_CAP, ContentType, Priority, Sender, Ticket, Trouble, User, View
+from tickets.models.tickets import TicketQuerySet
 from tickets.pages import wording
 from tickets.pages.conversation import ICONS
+from tickets.pages.statements import WORDED, Statement
 
 PAGE = 50
 
@@ -83,7 +86,8 @@ class Row:
         """Whose words the row repeats, where they are not the customer's."""
         match self.ticket.last_sender:
             case Sender.MANAGER:
-                return _("Вы:") if self._last_is_mine else _("Ответ:")
+                is_mine = self.ticket.last_author_id == self.reader.pk
+                return _("Вы:") if is_mine else _("Ответ:")
             case Sender.NOTE:
                 return _("Заметка:")
             case Sender.SYSTEM:
@@ -91,14 +95,9 @@ class Row:
         return ""
 
     @property
-    def _last_is_mine(self) -> bool:
-        return self.ticket.last_message is not None and self.ticket.last_message.author_id == self.reader.pk
-
-    @property
     def icon(self) -> str:
-        kinds = {kind.value: name for kind, name in ICONS.items()}
         fallback = "" if self.ticket.last_content_type in ("", ContentType.TEXT) else "i-file"
-        return kinds.get(self.ticket.last_content_type, fallback)
+        return ICONS.get(self.ticket.last_content_type, fallback)
 
     @property
     def is_urgent(self) -> bool:
@@ -188,21 +187,41 @@ class Queue:
         return self.waiting[0] if self.waiting else None
 
 
+@dataclass(frozen=True)
+class Viewer:
+    """A person by everything that decides which tickets they see: for equal viewers a query has the same words."""
+
+    pk: int
+    rights: frozenset[str]
+    user: User = field(compare=False)
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls(user.pk, access.audiences_of(user), user)
+
+    def tickets(self, view: View) -> "TicketQuerySet":
+        return Ticket.objects.active_visible_to(self.user).in_view(view, self.user)
+
+
 def read_queue(
     user: User, *, view: View, cursor: Cursor | None = None, current_id: int | None = None, with_counts: bool = True
 ) -> Queue:
     """A page of `view` for `user`: the counts in one query, the rows in two, whatever the size of the table."""
     now = timezone.now()
-    visible = Ticket.objects.active_visible_to(user)
-    in_view = visible.in_view(view, user)
-    counts = _counts(visible, view, user) if with_counts else {}
+    viewer = Viewer.of(user)
+    counts = _counts(viewer, view) if with_counts else {}
     tabs = [Tab(each, counts.get(each.value, 0), each == view) for each in View]
     waiting: list[Ticket] = []
     if cursor is None or not cursor.resting:
-        waiting = _first_rows(_after_waiting(in_view.waiting_for_us(), cursor), user, PAGE + 1)
+        chosen = _first_waiting(viewer, view).ids if cursor is None else _waiting_after(viewer.tickets(view), cursor)
+        waiting = list(_rows(user.pk).filter(pk__in=chosen).waiting_for_us()[: PAGE + 1])
     resting: list[Ticket] = []
     if len(waiting) <= PAGE:
-        resting = _first_rows(_after_resting(in_view.resting(), cursor), user, PAGE + 1 - len(waiting))
+        if cursor is not None and cursor.resting:
+            chosen = _resting_after(viewer.tickets(view), cursor)
+        else:
+            chosen = _first_resting(viewer, view).ids
+        resting = list(_rows(user.pk).filter(pk__in=chosen).resting()[: PAGE + 1 - len(waiting)])
     shown = (waiting + resting)[:PAGE]
     more = len(waiting) + len(resting) > PAGE
     rows = {ticket.pk: Row(ticket, user, now, ticket.pk == current_id) for ticket in shown}
@@ -217,49 +236,59 @@ def read_queue(
     )
 
 
-def read_row(user: User, ticket_id: int, *, current_id: int | None = None) -> Row | None:
+def read_row(user: User, ticket_id: int) -> Row | None:
     """One ticket as a row of the queue, or None where `user` does not see it."""
-    ticket = _rows(Ticket.objects.visible_to(user).filter(pk=ticket_id), user).first()
-    return Row(ticket, user, timezone.now(), ticket.pk == current_id) if ticket is not None else None
+    ticket = _rows(user.pk).filter(pk=ticket_id).first()
+    if ticket is None or not access.can_see(user, ticket):
+        return None
+    return Row(ticket, user, timezone.now())
 
 
-def _rows(tickets: Any, user: User) -> "QuerySet[Ticket]":
-    found: QuerySet[Ticket] = tickets.for_rows(user).select_related("team", "last_message")
-    return found
+@lru_cache(maxsize=WORDED)
+def _rows(user_id: int) -> TicketQuerySet:
+    """The rows as this person sees them, to be narrowed before they are read. Putting it together takes a while."""
+    return Ticket.objects.for_rows(user_id)
 
 
-def _first_rows(tickets: "QuerySet[Ticket]", user: User, number: int) -> list[Ticket]:
-    """The first rows, chosen before anything is joined to them.
-
-    PostgreSQL takes the waiting tickets for a handful, and in one go would look up the customer, message and draft of
-    every one of thousands, only to throw away all but a page.
-    """
-    first = tickets.values("pk")[:number]
-    return list(_rows(Ticket.objects.filter(pk__in=first).order_by(*tickets.query.order_by), user))
+# A page's tickets are chosen before anything is joined to them. PostgreSQL takes the waiting ones for a handful, and in
+# one go would look up the customer, message and draft of every one of thousands, only to throw away all but a page.
 
 
-def _counts(visible: Any, current: View, user: User) -> dict[str, int]:
-    def capped(tickets: "QuerySet[Ticket]") -> CappedCount:
+@lru_cache(maxsize=WORDED)
+def _first_waiting(viewer: Viewer, view: View) -> Statement:
+    return Statement.of(viewer.tickets(view).waiting_for_us().values("pk")[: PAGE + 1])
+
+
+@lru_cache(maxsize=WORDED)
+def _first_resting(viewer: Viewer, view: View) -> Statement:
+    return Statement.of(viewer.tickets(view).resting().values("pk")[: PAGE + 1])
+
+
+def _waiting_after(tickets: "TicketQuerySet", cursor: Cursor) -> "QuerySet[Ticket, Any]":
+    later = Q(waiting_since__gt=cursor.moment) | Q(waiting_since=cursor.moment, pk__gt=cursor.ticket_id)
+    found = tickets.waiting_for_us().filter(waiting_since__gte=cursor.moment).filter(later)
+    return found.values("pk")[: PAGE + 1]
+
+
+def _resting_after(tickets: "TicketQuerySet", cursor: Cursor) -> "QuerySet[Ticket, Any]":
+    earlier = Q(last_message_at__lt=cursor.moment) | Q(last_message_at=cursor.moment, pk__lt=cursor.ticket_id)
+    found = tickets.resting().filter(last_message_at__lte=cursor.moment).filter(earlier)
+    return found.values("pk")[: PAGE + 1]
+
+
+def _counts(viewer: Viewer, current: View) -> dict[str, int]:
+    """The number of tickets in each view, and of those waiting in the current one, none counted beyond the cap."""
+    return dict(zip([*View.values, "waiting"], _counting(viewer, current).row(), strict=True))
+
+
+@lru_cache(maxsize=WORDED)
+def _counting(viewer: Viewer, current: View) -> Statement:
+    def capped(tickets: "TicketQuerySet") -> CappedCount:
         return CappedCount(tickets.order_by().values("pk")[:COUNT_CAP])
 
-    counts = {each.value: capped(visible.in_view(each, user)) for each in View}
-    counts["waiting"] = capped(visible.in_view(current, user).filter(waiting_since__isnull=False))
-    found: dict[str, Any] = dict(User.objects.filter(pk=user.pk).values(**counts).get())
-    return found
-
-
-def _after_waiting(tickets: "QuerySet[Ticket]", cursor: Cursor | None) -> "QuerySet[Ticket]":
-    if cursor is None:
-        return tickets
-    later = Q(waiting_since__gt=cursor.moment) | Q(waiting_since=cursor.moment, pk__gt=cursor.ticket_id)
-    return tickets.filter(waiting_since__gte=cursor.moment).filter(later)
-
-
-def _after_resting(tickets: "QuerySet[Ticket]", cursor: Cursor | None) -> "QuerySet[Ticket]":
-    if cursor is None or not cursor.resting:
-        return tickets
-    earlier = Q(last_message_at__lt=cursor.moment) | Q(last_message_at=cursor.moment, pk__lt=cursor.ticket_id)
-    return tickets.filter(last_message_at__lte=cursor.moment).filter(earlier)
+    counts = {each.value: capped(viewer.tickets(each)) for each in View}
+    counts["waiting"] = capped(viewer.tickets(current).filter(waiting_since__isnull=False))
+    return Statement.of(User.objects.filter(pk=viewer.pk).values_list(*counts.values()))
 
 
 def _cursor_at(ticket: Ticket) -> Cursor:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,11 @@ from django.utils import timezone
 
 from tickets import access
 from tickets.models import SUPERVISORS, Draft, Event, Message, Priority, Sender, Status, Tag, Ticket, TicketReader, User
+from tickets.models.tickets import TicketQuerySet
 from tickets.operations import UNDO_WINDOW, Refused, Seen, Unseen
 from tickets.pages import wording
 from tickets.pages.conversation import Conversation, Reading
+from tickets.pages.statements import WORDED
 
 OTHER_TICKETS = 5
 THUMBS = 8
@@ -48,10 +50,20 @@ class JSONList(Aggregate):
         return super().as_sql(compiler, connection, function="JSONB_AGG", **extra)
 
 
-def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
-    """The ticket with its people, tags, this reader's place and draft, in one query; None where it is not visible."""
-    own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user)
-    own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user)
+def ticket_for_page(user: User, ticket_id: int, *, with_row: bool = False) -> Ticket | None:
+    """The ticket with its people, tags, this reader's place and draft; None where it is not visible.
+
+    In one query, as a rule: see `access.can_see`. `with_row` asks also for what the ticket's row in the queue shows.
+    """
+    ticket = _for_page(user.pk, with_row=with_row).filter(pk=ticket_id).first()
+    return ticket if ticket is not None and access.can_see(user, ticket) else None
+
+
+@lru_cache(maxsize=WORDED)
+def _for_page(user_id: int, *, with_row: bool) -> TicketQuerySet:
+    """Tickets as this person's page shows them, to be narrowed before they are read."""
+    own_reader = TicketReader.objects.filter(ticket=OuterRef("pk"), user=user_id)
+    own_draft = Draft.objects.filter(ticket=OuterRef("pk"), user=user_id)
     tags = (
         Tag.objects.filter(tickets=OuterRef("pk"))
         .order_by()
@@ -66,13 +78,9 @@ def ticket_for_page(user: User, ticket_id: int) -> Ticket | None:
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
     }
-    return (
-        Ticket.objects.visible_to(user)
-        .select_related("customer", "topic", "assignee", "team", "follows_up")
-        .annotate(tag_names=Subquery(tags), **own)
-        .filter(pk=ticket_id)
-        .first()
-    )
+    tickets = Ticket.objects.select_related("customer", "topic", "assignee", "team")
+    tickets = tickets.annotate(tag_names=Subquery(tags), **own)
+    return tickets.with_news(user_id) if with_row else tickets
 
 
 @dataclass(frozen=True)
@@ -193,12 +201,16 @@ class TicketPage:
     @cached_property
     def other_tickets(self) -> list["OtherTicket"]:
         others = (
-            Ticket.objects.visible_to(self.reader)
-            .filter(customer=self.ticket.customer)
+            Ticket.objects.filter(customer=self.ticket.customer_id)
             .exclude(pk=self.ticket.pk)
-            .order_by("-pk")[:OTHER_TICKETS]
+            .order_by("-pk")
+            .select_related("team")
+            .only("subject", "status", "last_message_at", "assignee", "team__is_strict")
         )
-        return [OtherTicket(ticket, self.now) for ticket in others]
+        found = list(others[:OTHER_TICKETS])
+        if not all(access.sees_by_right(self.reader, ticket) for ticket in found):
+            found = list(others.visible_to(self.reader)[:OTHER_TICKETS])
+        return [OtherTicket(ticket, self.now) for ticket in found]
 
     @cached_property
     def composer(self) -> Composer:

@@ -60,14 +60,14 @@ def waiting(since: datetime, now: datetime) -> str:
 
 def clock(moment: datetime) -> str:
     """The time of day where the page's clock stands, «09:52»."""
-    return formats.date_format(timezone.localtime(moment), "H:i")
+    return f"{timezone.localtime(moment):%H:%M}"
 
 
 def short_moment(moment: datetime, now: datetime) -> str:
     """When something happened, as short as a row allows: «09:58», «вчера», «12 сен», «12.09.2024»."""
     local, today = timezone.localtime(moment), timezone.localtime(now).date()
     if local.date() == today:
-        return formats.date_format(local, "H:i")
+        return f"{local:%H:%M}"
     if local.date() == today - timedelta(days=1):
         return _("вчера")
     if local.year == today.year:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Delivery, DeliveryState, Priority, Ticket, View
+from tickets.models import Customer, Delivery, DeliveryState, Priority, Ticket, User, View
 from tickets.pages.queue import PAGE, Cursor
 
 QUEUE = reverse("tickets:queue")
@@ -107,6 +107,24 @@ def test_the_answered_stand_under_their_own_heading(desk, aigerim, ticket, answe
 
 def test_a_ticket_at_work_names_no_status_in_its_row(desk, aigerim, ticket):
     assert 'class="solved"' not in desk(aigerim).get(QUEUE).text
+
+
+def test_the_queue_follows_what_its_reader_may_see(desk, dana, bolat, saule, team):
+    """How it is asked for is remembered, but for this person as they are now."""
+    free = waiting(1, minutes=3).pk
+
+    def shown(user: User) -> tuple[list[int], str]:
+        answer = desk(user).get(QUEUE, {"view": "all"})
+        return rows(answer), next(tab.count_label for tab in answer.context["queue"].tabs if tab.view == View.ALL)
+
+    assert shown(bolat) == ([free], "1")
+    assert shown(dana) == ([], "0")
+    team.members.add(dana)
+    assert shown(dana) == ([free], "1")
+    team.members.set([])
+    assert shown(dana) == shown(bolat) == ([], "0")
+    bolat.groups.set(saule.groups.all())
+    assert shown(bolat) == ([free], "1")
 
 
 def test_foreign_words_are_only_words(desk, bolat):

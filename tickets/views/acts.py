@@ -48,7 +48,7 @@ def _written(
     request: DeskRequest, ticket: Ticket, form: WriteForm, *, toast: str = "", undo: bool = False
 ) -> HttpResponse:
     """What was written is no draft any more, and what stood above it has been read."""
-    operations.save_draft(ticket_id=ticket.pk, user=request.user, text="")
+    operations.drop_draft(ticket_id=ticket.pk, user=request.user)
     operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.read_to.message)
     return changed(request, ticket, toast=toast, undo=undo, written=True)
 

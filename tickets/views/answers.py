@@ -18,10 +18,11 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
+from tickets import access
 from tickets.forms import SignInForm
 from tickets.models import Ticket, User, View
 from tickets.operations import AnotherText, Invalid, NotVisible, Refused
-from tickets.pages.queue import read_queue, read_row
+from tickets.pages.queue import Row, read_queue
 from tickets.pages.ticket import TicketPage, ticket_for_page
 
 P = ParamSpec("P")
@@ -63,13 +64,15 @@ def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
         if not visitor.user.is_authenticated:
             return sign_in_first(visitor, ticket_id)
         request = cast("DeskRequest", visitor)
-        ticket = find_ticket(request, ticket_id)
+        ticket = Ticket.objects.select_related("customer", "topic", "assignee", "team").filter(pk=ticket_id).first()
+        if ticket is None or not access.can_see(request.user, ticket):
+            raise Http404(NotVisible.message)
         try:
             return view(request, ticket, *args, **kwargs)
         except NotVisible as hidden:
             raise Http404(hidden.message) from hidden
         except Refused as refusal:
-            return refused(request, ticket, refusal)
+            return refused(request, find_ticket(request, ticket_id), refusal)
 
     return act
 
@@ -131,7 +134,7 @@ def changed(
     With `undo` the toast offers to take it back while that is possible; with `written` the composer gets the id of its
     next message; `message_id` names the bubble to show anew.
     """
-    fresh = ticket_for_page(request.user, ticket.pk)
+    fresh = ticket_for_page(request.user, ticket.pk, with_row=True)
     if toast and (fresh is None or not request.htmx):
         messages.success(request, toast)
     if fresh is None:
@@ -145,7 +148,7 @@ def changed(
             "view": view_of(request),
             **new_lines(request, page),
             "bubble": page.reading.bubble(message_id) if message_id is not None else None,
-            "row": read_row(request.user, ticket.pk, current_id=ticket.pk),
+            "row": Row(fresh, request.user, page.now, is_current=True),
             "toast": toast,
             "undo": undo and page.can_undo,
             "written": written,

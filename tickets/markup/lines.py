@@ -1,0 +1,212 @@
+"""A conversation's lines as HTML: bubbles, notes, the bot's sentences, history, days."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from tickets.markup.pieces import NOTHING, avatar, clock, fill, icon, joined, mark
+from tickets.models import DeliveryState, Ticket
+from tickets.pages.conversation import Bubble, Day, Fresh, HistoryLine, Line
+
+#: Renders a template with these values beside the page's own.
+Part = Callable[..., SafeString]
+
+MESSAGE = (
+    '<li class="msg{out}{first}{cancelled}" id="m{pk}" data-message="{last_id}"{album}{state}>'
+    "{anchors}{avatar}{body}{failure}</li>\n"
+)
+ANCHOR = '<span class="anchor" id="m{pk}"></span>'
+STACK = (
+    '<div class="stack"><div class="bubble{media}">{by}{quote}{files}{kind}{words}</div>'
+    '<span class="msg-acts"><a class="icon-btn" href="{address}?quote={pk}#reply" data-quote="{pk}"'
+    ' aria-label="{answer}" title="{answer}">{reply_icon}</a>{change}</span></div>'
+)
+QUOTE = '<a class="quote" href="#m{pk}"><b>{name}</b><span>{text}</span></a>'
+LOST_QUOTE = '<div class="quote"><b>{label}</b><span>{text}</span></div>'
+META = '<span class="meta">{edited}{decided}{resent}{clock}{mark}</span>'
+NOTE = (
+    '<li class="note" id="m{pk}" data-message="{last_id}"><header>{icon}<b>{author}</b>'
+    '<span class="aud">{audience}</span>{clock}</header>{files}{words}</li>\n'
+)
+SAID = (
+    '<li class="said" id="m{pk}" data-message="{last_id}"><b>{by}:</b> <span class="words">{html}</span>'
+    '<span class="meta">{clock}{mark}</span></li>\n'
+)
+EVENT = '<li class="event" id="e{pk}" data-event="{pk}"><span>{text}{subject}{actor}</span>{clock}</li>\n'
+CHANGED = '<a href="{address}?before={after}#m{pk}" data-read>{text}</a>'
+DAY = '<li class="day" data-day="{day}"><time datetime="{day}">{heading}</time></li>\n'
+FRESH = '<li class="fresh">{label}</li>\n'
+
+
+@dataclass
+class Lines:
+    """Draws the lines of one ticket's conversation; what few of them need, `part` renders from its template."""
+
+    ticket: Ticket
+    part: Part
+
+    def draw(self, lines: Iterable[Line]) -> SafeString:
+        return joined(map(self._line, lines))
+
+    def _line(self, line: Line) -> SafeString:
+        match line:
+            case Bubble(kind="note"):
+                return self._note(line)
+            case Bubble(kind="said"):
+                return _said(line)
+            case Bubble():
+                return self._message(line)
+            case HistoryLine():
+                return self._history(line)
+            case Day():
+                return fill(DAY, day=line.day, heading=line.heading)
+            case Fresh():
+                return fill(FRESH, label=_("Новые сообщения"))
+
+    @cached_property
+    def _address(self) -> str:
+        return reverse("tickets:ticket", args=[self.ticket.pk])
+
+    @cached_property
+    def _avatar(self) -> SafeString:
+        return avatar(self.ticket.customer_id, self.ticket.customer.display_name, "sm")
+
+    @cached_property
+    def _answer(self) -> str:
+        return _("Ответить на это сообщение")
+
+    def _message(self, line: Bubble) -> SafeString:
+        group, state = line.message.media_group_id, line.state
+        return fill(
+            MESSAGE,
+            out=" out" if line.is_out else NOTHING,
+            first=" first" if line.first else NOTHING,
+            cancelled=" cancelled" if line.is_cancelled else NOTHING,
+            pk=line.message.pk,
+            last_id=line.last_id,
+            album=fill(' data-album="{group}"', group=group) if group else NOTHING,
+            state=fill(' data-state="{state}"', state=state) if state else NOTHING,
+            anchors=joined(fill(ANCHOR, pk=pk) for pk in line.other_ids),
+            avatar=NOTHING if line.is_out else self._avatar,
+            body=self._edit_form(line) if line.editing and line.can_be_changed else self._stack(line),
+            failure=self.part("tickets/_failure.html", line=line) if state else NOTHING,
+        )
+
+    def _stack(self, line: Bubble) -> SafeString:
+        return fill(
+            STACK,
+            media=" media" if line.pictures else NOTHING,
+            by=fill('<p class="by">{by}</p>', by=line.by) if line.by else NOTHING,
+            quote=_quote(line),
+            files=self._files(line),
+            kind=_kind(line) if line.named_kind else NOTHING,
+            words=NOTHING if line.ends_with_file else _words(line),
+            address=self._address,
+            pk=line.message.pk,
+            answer=self._answer,
+            reply_icon=icon("i-reply"),
+            change=self._change(line) if line.can_be_changed and not line.state else NOTHING,
+        )
+
+    def _edit_form(self, line: Bubble) -> SafeString:
+        return self.part("tickets/_edit.html", line=line)
+
+    def _change(self, line: Bubble) -> SafeString:
+        return self.part("tickets/_change.html", line=line, compact=True)
+
+    def _files(self, line: Bubble) -> SafeString:
+        return self.part("tickets/_files.html", line=line) if line.files else NOTHING
+
+    def _note(self, line: Bubble) -> SafeString:
+        message = line.message
+        return fill(
+            NOTE,
+            pk=message.pk,
+            last_id=line.last_id,
+            icon=icon("i-lock"),
+            author=message.author.display_name if message.author else NOTHING,
+            audience=_("видит только команда"),
+            clock=clock(message.sent_at),
+            files=self._files(line),
+            words=fill('<div class="words">{html}</div>', html=line.html) if line.html else NOTHING,
+        )
+
+    def _history(self, line: HistoryLine) -> SafeString:
+        return fill(
+            EVENT,
+            pk=line.event.pk,
+            text=self._happened(line),
+            subject=fill(" <b>{subject}</b>", subject=line.subject) if line.subject else NOTHING,
+            actor=f" · {line.actor}" if line.actor else NOTHING,
+            clock=clock(line.event.created_at),
+        )
+
+    def _happened(self, line: HistoryLine) -> str:
+        """What happened; where a message was changed, a way to it."""
+        changed = line.message_id
+        if not changed:
+            return line.text
+        return fill(CHANGED, address=self._address, after=changed + 1, pk=changed, text=line.text)
+
+
+def meta(line: Bubble) -> SafeString:
+    """What stands at a bubble's foot: what happened to its words, when they were written, and how far they came."""
+    message = line.message
+    return fill(
+        META,
+        edited=_edited(line) if message.edited_at else NOTHING,
+        decided=fill("<span>{decided}</span>", decided=line.decided) if line.decided else NOTHING,
+        resent=fill("<span>{label}</span>", label=_("отправлено ещё раз")) if line.resent else NOTHING,
+        clock=clock(message.sent_at),
+        mark=NOTHING if line.state in (DeliveryState.UNKNOWN, DeliveryState.FAILED) else _mark(line),
+    )
+
+
+def _edited(line: Bubble) -> SafeString:
+    before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": line.edited}) if line.edited else NOTHING
+    return fill("<span{before}>{label}</span>", before=before, label=_("изменено"))
+
+
+def _mark(line: Bubble) -> SafeString:
+    found = line.mark
+    return mark(found.icon, found.label, "pending" if found.pending else "") if found else NOTHING
+
+
+def _kind(line: Bubble) -> SafeString:
+    return fill('<p class="kind">{icon}{kind}</p>', icon=icon(line.icon), kind=line.named_kind)
+
+
+def _words(line: Bubble) -> SafeString:
+    return fill(
+        '<div class="words{bare}">{html}{more}{meta}</div>',
+        bare=NOTHING if line.html else " only-meta",
+        html=line.html,
+        more=joined(fill("\n{html}", html=html) for html in line.more_html),
+        meta=meta(line),
+    )
+
+
+def _quote(line: Bubble) -> SafeString:
+    quote = line.quote
+    if quote is None:
+        return NOTHING
+    if quote.message_id is None:
+        return fill(LOST_QUOTE, label=_("Ответ на сообщение"), text=quote.text)
+    return fill(QUOTE, pk=quote.message_id, name=quote.name, text=quote.text)
+
+
+def _said(line: Bubble) -> SafeString:
+    message, found = line.message, line.mark
+    return fill(
+        SAID,
+        pk=message.pk,
+        last_id=line.last_id,
+        by=line.by,
+        html=line.html,
+        clock=clock(message.sent_at),
+        mark=mark(found.icon, found.label) if found else NOTHING,
+    )
