@@ -20,7 +20,7 @@ REFUSED_MOST = 6
 #: Replies to an idle bot, seconds between them, and the seconds within which it is to take them up.
 PICKED, PICKED_EVERY, PICKED_WITHIN = 100, 0.15, 0.05
 #: Updates that wait when the bot starts, people who wrote them, and what is to be stored and handled a second.
-UPDATES, PEOPLE, STORED_A_SECOND, HANDLED_A_SECOND = 5_000, 2_500, 1_000, 150
+UPDATES, PEOPLE, STORED_A_SECOND, HANDLED_A_SECOND = 2_000, 1_000, 1_000, 150
 #: Messages to a desk among many, and the seconds within which they are to be seen.
 PUSHED, PUSHED_WITHIN = 100, 0.1
 #: Receipts in the queue, replies behind them, seconds between these, and the seconds within which each is to leave.
@@ -28,7 +28,7 @@ RECEIPTS, BEHIND, BEHIND_EVERY, BEHIND_WITHIN = 20_000, 20, 0.5, 2
 #: Seconds the jobs' process is given to grow to its size.
 JOBS_RUN = 30
 #: Seconds a bot is given to start and to do what is measured, however slowly.
-PATIENCE = 300
+PATIENCE = 600
 
 HANDLED = """
 SELECT count(*), extract(epoch FROM max(handled_at) - min(received_at))
