@@ -46,6 +46,7 @@ class JobAdmin(ReadOnlyAdmin):
         "attempts",
         "error",
         "worker",
+        "request",
         "created_at",
         "started_at",
         "finished_at",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from helpdesk.jobs.lines import Line
 from helpdesk.jobs.schedule import SCHEDULE, Work
 from tickets import operations
+from tickets.log_context import request_id
 from tickets.models import Job
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,13 @@ class Worker:
 
     def do(self, job: Job) -> None:
         """Do a claimed job and write down what came of it. An error in it is its outcome, not this worker's end."""
-        work = self._works[job.kind]
+        asked_in = request_id.set(job.request or None)
+        try:
+            self._do(job, self._works[job.kind])
+        finally:
+            request_id.reset(asked_in)
+
+    def _do(self, job: Job, work: Work) -> None:
         if work.every is None and job.attempts > work.tries:
             # Each try ended without a word: it may be what kills the workers.
             operations.fail_job(job=job, error=gettext("Процесс каждый раз обрывался."), again_after=None)

@@ -15,6 +15,7 @@ from helpdesk.jobs.runner import Runner
 from helpdesk.jobs.schedule import LONGEST_PAUSE, SCHEDULE, Work
 from helpdesk.jobs.worker import Worker
 from tickets import operations
+from tickets.log_context import request_id
 from tickets.models import Job, JobState, User
 
 WITHIN = 20
@@ -30,6 +31,16 @@ def noting(done: list[str]) -> Callable[[Job], int]:
 
     def run(job: Job) -> int:
         done.append(job.key)
+        return 1
+
+    return run
+
+
+def listening(heard: list[str | None]) -> Callable[[Job], int]:
+    """Work that only notes under which request it is done."""
+
+    def run(job: Job) -> int:
+        heard.append(request_id.get())
         return 1
 
     return run
@@ -353,3 +364,29 @@ def test_every_kind_in_the_schedule_is_named_once() -> None:
 
     assert len(kinds) == len(set(kinds))
     assert max(map(len, kinds)) <= 32, "the length of Job.kind"
+
+
+@pytest.mark.django_db
+def test_what_a_job_logs_bears_the_request_that_asked_for_it() -> None:
+    heard: list[str | None] = []
+    worker = worker_for(listening(heard))
+    for name in ("first-request", "second-request"):
+        request_id.set(name)
+        operations.add_job(kind="errand")
+        request_id.set(None)
+        do_due(worker)
+    assert heard == ["first-request", "second-request"]
+    assert request_id.get() is None, "what the worker does next is nobody's"
+
+
+@pytest.mark.django_db
+def test_what_comes_round_by_itself_bears_no_request() -> None:
+    heard: list[str | None] = []
+    worker = worker_for(listening(heard), every=timedelta(hours=1))
+    request_id.set("first-request")
+    operations.add_job(kind="errand")
+    request_id.set(None)
+    for _ in range(2):
+        make_due()
+        do_due(worker)
+    assert heard == ["first-request", None]

@@ -55,6 +55,13 @@ class Job(models.Model):
     done = models.PositiveIntegerField(_("сделано"), default=0)
     total = models.PositiveIntegerField(_("из"), null=True, blank=True)
     worker = models.CharField(_("кто"), max_length=100, blank=True)
+    request = models.CharField(
+        _("запрос"),
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text=_("Номер запроса, который это поручил; под ним о задании пишет журнал."),
+    )
     created_at = models.DateTimeField(_("создано"), default=timezone.now, editable=False)
     started_at = models.DateTimeField(_("начато"), null=True, blank=True)
     finished_at = models.DateTimeField(_("кончено"), null=True, blank=True)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tickets.log_context import request_id
 from tickets.models import Job, JobState, User
 from tickets.operations.errors import WrongState
 from tickets.operations.rights import supervisors_only
@@ -33,14 +35,19 @@ class LeaseLost(Exception):
 
 
 def add_job(*, kind: str, key: str = "", due_at: datetime | None = None) -> Job:
-    """Have this done, at once or not before `due_at`. Asked for again it is done again; one running is let finish."""
-    job, created = Job.objects.get_or_create(kind=kind, key=key, defaults={"due_at": due_at} if due_at else {})
+    """Have this done, at once or not before `due_at`. Asked for again it is done again; one running is let finish.
+
+    What is logged while it is done bears the id of the request it was last asked for in.
+    """
+    request = request_id.get() or ""
+    wanted: dict[str, Any] = {"request": request, **({"due_at": due_at} if due_at else {})}
+    job, created = Job.objects.get_or_create(kind=kind, key=key, defaults=wanted)
     if created:
         return job
     asleep = Job.objects.filter(pk=job.pk).exclude(state=JobState.RUNNING)
     if due_at is not None:
         asleep = asleep.filter(Q(due_at__isnull=True) | Q(due_at__gt=due_at))
-    asleep.update(state=JobState.WAITING, due_at=due_at or Now(), attempts=0, rung_at=None)
+    asleep.update(state=JobState.WAITING, due_at=due_at or Now(), attempts=0, rung_at=None, request=request)
     job.refresh_from_db()
     return job
 
@@ -98,6 +105,8 @@ def finish_job(*, job: Job, done: int, again_after: timedelta | None) -> bool:
         error="",
         done=done,
         finished_at=Now(),
+        # What comes round by itself was asked for by nobody.
+        request="" if again else job.request,
     )
     return bool(changed)
 
