@@ -390,3 +390,15 @@ def test_what_comes_round_by_itself_bears_no_request() -> None:
         make_due()
         do_due(worker)
     assert heard == ["first-request", None]
+
+
+@pytest.mark.django_db
+def test_what_a_supervisor_runs_anew_bears_the_request_of_their_press(saule: User) -> None:
+    heard: list[str | None] = []
+    request_id.set("first-request")
+    job = operations.add_job(kind="errand", due_at=timezone.now() + timedelta(hours=1))
+    request_id.set("the-press")
+    operations.run_job_now(job=job, actor=saule)
+    request_id.set(None)
+    do_due(worker_for(listening(heard)))
+    assert heard == ["the-press"]

@@ -141,7 +141,7 @@ def run_job_now(*, job: Job, actor: User) -> Job:
     """
     supervisors_only(actor)
     changed = Job.objects.filter(pk=job.pk, state__in=[JobState.DEAD, JobState.WAITING]).update(
-        state=JobState.WAITING, due_at=Now(), attempts=0, rung_at=None
+        state=JobState.WAITING, due_at=Now(), attempts=0, rung_at=None, request=request_id.get() or ""
     )
     if not changed:
         raise WrongState(_("Ещё раз запускается только то, что не удалось или ждёт срока."))
