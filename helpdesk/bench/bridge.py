@@ -32,7 +32,7 @@ PATIENCE = 600
 
 HANDLED = """
 SELECT count(*), extract(epoch FROM max(handled_at) - min(received_at))
-FROM botbridge_update WHERE state <> 'stored' AND id > %s
+FROM botbridge_update WHERE state = 'handled' AND id > %s
 """
 
 
@@ -126,10 +126,8 @@ class Bridge:
         with servers.command("runjobs", self.store.url(self.name), self.environment) as jobs:
             time.sleep(JOBS_RUN)
             of_jobs = servers.memory(jobs.pid)
-        return [
-            memory_row("the bot after this load", max(self.memory)),
-            memory_row(f"the jobs after {JOBS_RUN} s", of_jobs),
-        ]
+        of_bots = [memory_row("the bot after this load", max(self.memory))] if self.memory else []
+        return [*of_bots, memory_row(f"the jobs after {JOBS_RUN} s", of_jobs)]
 
     @contextmanager
     def _bot(self, written: Sequence[tuple[int, str]] = ()) -> Iterator[Telegram]:

@@ -29,7 +29,7 @@ class Listeners:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._ending = False
-        self.greeted = 0
+        self.greeted = self.ended = 0
 
     def add(self, stream: socket.socket) -> None:
         self._selector.register(stream, selectors.EVENT_READ)
@@ -41,6 +41,7 @@ class Listeners:
                 self.greeted += heard.count(HELLO)
                 if not heard:
                     self._selector.unregister(key.fileobj)
+                    self.ended += 1
 
     def wait_until_greeted(self, number: int) -> None:
         """:raises TimeoutError: fewer streams than that are open."""
@@ -98,7 +99,7 @@ class OpenTicket:
 def measure(desk: Desk, telegram: Telegram, number: int) -> list[float]:
     """Seconds from an update's leaving Telegram to its fragment's arrival at the desk, for so many messages.
 
-    :raises WrongAnswer: a message did not come.
+    :raises WrongAnswer: a message did not come, or fewer desks than that were open to the end.
     """
     pk, chat = max((int(pk), chat) for pk, chat in desk.chats.items())
     listeners = Listeners()
@@ -115,6 +116,8 @@ def measure(desk: Desk, telegram: Telegram, number: int) -> list[float]:
             arrived[update] = ticket.hear(text)
             time.sleep(PAUSE)
         ticket.close()
+        if listeners.ended:
+            raise WrongAnswer(f"{listeners.ended} of {DESKS} streams ended meanwhile")
     given = telegram.log().given
     return [at - given[update] for update, at in arrived.items()]
 

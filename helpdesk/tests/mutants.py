@@ -104,11 +104,11 @@ def _function(mutant: Mutant) -> FunctionType:
 
 
 def _compiled(mutant: Mutant, source: str) -> CodeType:
-    todo, found = [compile(source, str(mutant.file.resolve()), "exec")], None
-    while todo:
-        inner = [const for const in todo.pop().co_consts if isinstance(const, CodeType)]
+    unread, found = [compile(source, str(mutant.file.resolve()), "exec")], None
+    while unread:
+        inner = [const for const in unread.pop().co_consts if isinstance(const, CodeType)]
         found = next((code for code in inner if code.co_qualname == mutant.function), found)
-        todo += inner
+        unread += inner
     assert found is not None
     return found
 

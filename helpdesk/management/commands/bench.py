@@ -1,6 +1,7 @@
 import os
 import platform
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -109,10 +110,12 @@ def _manage(environment: dict[str, str], *arguments: str) -> None:
 def _facts(store: Store, options: dict[str, Any]) -> list[str]:
     turns = f"{options['rounds']} turns of {options['seconds']:g} s"
     sizes = " ".join(str(size) for size in options["sizes"])
+    some = shlex.join(options["rows"]) if set(options["rows"]) != set(ROWS) else ""
+    only = f" --rows {some}" if some else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} cores, {memory:.0f} GB, {platform.machine()}",
         f"Python {platform.python_version()}, Django {django.get_version()}, {store.version()}",
         f"{servers.WORKERS} web workers, {measuring.CLIENTS} clients, {turns} for each line",
-        f'`make bench ARGS="--sizes {sizes} --rounds {options["rounds"]} --seconds {options["seconds"]:g}"`',
+        f'`make bench ARGS="--sizes {sizes} --rounds {options["rounds"]} --seconds {options["seconds"]:g}{only}"`',
     ]
