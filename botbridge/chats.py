@@ -66,6 +66,7 @@ class Chat:
     def open(cls, session: ChatSession, user: types.User) -> Self:
         """The chat of a person who wrote or pressed something just now."""
         customer = operations.identify_customer(
+            known=session.customer,
             telegram_user_id=user.id,
             name=user.full_name,
             username=user.username or "",

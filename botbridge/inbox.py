@@ -17,7 +17,7 @@ from aiogram import Bot, Dispatcher, types
 from aiogram.types.update import UpdateTypeLookupError
 from asgiref.sync import async_to_sync
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 from pydantic import ValidationError
@@ -58,7 +58,7 @@ def claim(bot_id: int) -> Claim | None:
     if not chats:
         return None
     with transaction.atomic():
-        session = next(filter(None, (_lock_if_free(bot_id, chat_id) for chat_id in chats)), None)
+        session = _lock_first(bot_id, chats)
         if session is None:
             return None
         update = _stored(bot_id).filter(chat_id=session.chat_id).order_by("pk").first()
@@ -85,14 +85,20 @@ def _waiting_chats(bot_id: int, *, but: Collection[int] = ()) -> list[int]:
     return [chat_id for chat_id in dict.fromkeys(oldest) if chat_id is not None]
 
 
-def _lock_if_free(bot_id: int, chat_id: int) -> ChatSession | None:
-    """The chat's row, made where it is missing; None while another worker holds it or has just claimed it."""
-    rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=chat_id)
-    free = rows.filter(Q(handle_after__isnull=True) | Q(handle_after__lte=Now())).select_for_update(skip_locked=True)
-    session = free.first()
-    if session is None and not rows.exists():
-        ChatSession.objects.bulk_create([ChatSession(bot_id=bot_id, chat_id=chat_id)], ignore_conflicts=True)
-        session = free.all().first()
+def _lock_first(bot_id: int, chats: Collection[int]) -> ChatSession | None:
+    """The row of that chat which waits longest of those that no worker holds or has just claimed."""
+    rows = ChatSession.objects.filter(bot_id=bot_id, chat_id__in=chats)
+    free = rows.filter(Q(handle_after__isnull=True) | Q(handle_after__lte=Now()))
+    head = _stored(bot_id).filter(chat_id=OuterRef("chat_id")).order_by("pk").values("pk")[:1]
+    waiting = free.alias(head=Subquery(head)).filter(head__isnull=False).order_by("head")
+    session = waiting.select_for_update(skip_locked=True).first()
+    if session is None:
+        # A version before this one stored updates without their chat's row.
+        missing = set(chats) - set(rows.values_list("chat_id", flat=True))
+        made = [ChatSession(bot_id=bot_id, chat_id=chat_id) for chat_id in sorted(missing)]
+        if made:
+            ChatSession.objects.bulk_create(made, ignore_conflicts=True)
+            session = waiting.select_for_update(skip_locked=True).first()
     return session
 
 
@@ -122,7 +128,7 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
 def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
     """Returns what became of it: `handled`, `parked`, or `lost` to a worker that took over."""
     rows = ChatSession.objects.filter(bot_id=bot.id, chat_id=claimed.chat_id)
-    session = rows.select_for_update(skip_locked=True).first()
+    session = rows.select_related("customer").select_for_update(skip_locked=True, of=("self",)).first()
     update = _stored(bot.id).filter(pk=claimed.update_id).first()
     if session is None or update is None:
         return "lost"  # this one's claim had lapsed

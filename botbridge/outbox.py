@@ -86,8 +86,6 @@ class Pause:
 
 def claim(bot_id: int, worker: str) -> Claimed | Pause:
     """Take the next call, put it into `sending` and commit."""
-    if not _has_work(bot_id):
-        return Pause(LOOK_EVERY)
     began = time.monotonic()
     with transaction.atomic():
         # The bot's row makes claims one after another, in all processes: pace and order are decided under its lock.
@@ -106,8 +104,8 @@ def claim(bot_id: int, worker: str) -> Claimed | Pause:
         return claimed
 
 
-def _has_work(bot_id: int) -> bool:
-    """Asked without a lock, since most of the time there is nothing."""
+def has_work(bot_id: int) -> bool:
+    """Whether anything is due, asked without a lock: most of the time there is nothing."""
     return _unordered(bot_id).exists() or _due(timezone.now()).exists()
 
 
@@ -396,6 +394,7 @@ class Outbox:
         self._bell = bell
         self._worker = f"{platform.node()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._busy = False
         self._leases_checked = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -422,7 +421,11 @@ class Outbox:
         if len(self._in_flight) >= IN_FLIGHT:
             await asyncio.wait(self._in_flight, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
             return 0
+        if not self._busy and not await in_thread(has_work, self._bot.id):
+            return LOOK_EVERY
         claimed = await in_thread(claim, self._bot.id, self._worker)
+        # What was due a moment ago need not be asked for: only a rest ends with that question.
+        self._busy = isinstance(claimed, Claimed)
         if isinstance(claimed, Pause):
             return claimed.seconds
         crash.at(crash.AFTER_SENDING)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from botbridge import crash
 from botbridge.doorbell import INBOX
-from botbridge.models import Update
+from botbridge.models import ChatSession, Update
 from tickets.operations.acts import notify
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,13 @@ def store(bot_id: int, updates: Sequence[Json]) -> None:
 
 
 def _insert(rows: list[Update]) -> None:
+    # In one order, so that two processes that meet the same new chats do not wait for each other.
+    chats = sorted({(row.bot_id, row.chat_id) for row in rows if row.chat_id is not None})
+    sessions = [ChatSession(bot_id=bot_id, chat_id=chat_id) for bot_id, chat_id in chats]
     with transaction.atomic():
         Update.objects.bulk_create(rows, ignore_conflicts=True)
+        # The row by which the inbox takes a chat's updates in turn.
+        ChatSession.objects.bulk_create(sessions, ignore_conflicts=True)
         notify(INBOX)
 
 

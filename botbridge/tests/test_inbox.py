@@ -176,3 +176,17 @@ def test_attempts_are_counted_for_a_monitor(line: Line, phone: Phone, broken: li
     phone.write("Хорошее")
     phone.write("Плохое")
     assert counted() == (handled + 1, failed + 1)
+
+
+def test_updates_stored_before_their_chat_had_a_row_are_handled(line: Line, phone: Phone):
+    line.store(phone.message(text="Где мой заказ?"))
+    ChatSession.objects.all().delete()  # as a version before stored them
+    line.handle_all()
+    assert phone.written == ["Где мой заказ?"]
+
+
+def test_many_new_chats_in_one_batch_are_taken_in_the_order_they_wrote(line: Line):
+    people = [Phone(line, id=700_010 - n) for n in range(4)]
+    line.store(*[person.message(text="Здравствуйте") for person in people])
+    taken = [line.handle_next() for _person in people]
+    assert [claimed.chat_id for claimed in taken if claimed] == [person.id for person in people]

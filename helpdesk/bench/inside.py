@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Tickets of fifty messages, and of the reader's own, that are asked for: what the smallest seed has, so that they grow
 #: and are cached alike on every size.
 FEWEST, FEWEST_OWN = 5, 32
-#: Tickets the outbox is measured with, each of another customer: a chat takes one message a second.
+#: Tickets the outbox is measured with: a chat takes one message a second, so that fewer than thirty would be the limit.
 CHATS = 200
 #: Rows written at once.
 BATCH = 1000
@@ -82,23 +82,23 @@ def own_tickets() -> "QuerySet[Ticket]":
     from tickets.models import Ticket
 
     others = Ticket.objects.active().filter(customer=OuterRef("customer")).exclude(pk=OuterRef("pk"))
-    own = Ticket.objects.active().filter(~Exists(others), assignee__username=seed.READER)
-    return own.order_by("-pk")[:CHATS]
+    return Ticket.objects.active().filter(~Exists(others), assignee__username=seed.READER).order_by("-pk")
 
 
 def replies(word: str, number: str, pause: str) -> None:
-    """Reply so often, on one ticket after another and with so many seconds between; prints, as JSON, when each reply
-    was committed (CLOCK_MONOTONIC), by its text.
+    """Let managers reply so often, on one of their tickets after another and with so many seconds between; prints, as
+    JSON, when each reply was committed (CLOCK_MONOTONIC), by its text.
     """
-    from helpdesk.bench import seed
     from tickets import operations
-    from tickets.models import User
+    from tickets.models import Ticket
 
-    reader = User.objects.get(username=seed.READER)
+    at_work = Ticket.objects.active().filter(assignee__isnull=False).select_related("assignee").order_by("-pk")
+    one_a_chat = {ticket.customer_id: ticket for ticket in at_work[: 2 * CHATS]}
     committed = {}
-    for place, ticket in enumerate(islice(cycle(list(own_tickets())), int(number))):
+    for place, ticket in enumerate(islice(cycle(islice(one_a_chat.values(), CHATS)), int(number))):
         text = f"{word} {place}"
-        operations.reply(ticket_id=ticket.pk, actor=reader, text=text, client_id=uuid.uuid4())
+        assert ticket.assignee is not None  # asked for
+        operations.reply(ticket_id=ticket.pk, actor=ticket.assignee, text=text, client_id=uuid.uuid4())
         committed[text] = time.monotonic()
         time.sleep(float(pause))
     sys.stdout.write(json.dumps(committed) + "\n")

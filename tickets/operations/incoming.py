@@ -92,17 +92,22 @@ class Received:
     joined: bool = False
 
 
-@transaction.atomic
-def identify_customer(*, telegram_user_id: int, name: str, username: str, language_code: str) -> Customer:
+def identify_customer(
+    *, telegram_user_id: int, name: str, username: str, language_code: str, known: Customer | None = None
+) -> Customer:
     """The customer with this Telegram id, made on the first meeting; a changed name is taken over.
 
-    `language_code` is Telegram's IETF tag; it chooses the language once, later the customer does (/lang).
+    `language_code` is Telegram's IETF tag; it chooses the language once, later the customer does (/lang). `known`: who
+    the caller has just read and takes it to be, so that nobody is looked up who has been found.
     """
     name, username = storable(name)[:200].strip(), storable(username)[:64]
-    customer, created = Customer.objects.get_or_create(
-        telegram_user_id=telegram_user_id,
-        defaults={"name": name, "username": username, "language": language_for(language_code)},
-    )
+    if known is not None and known.telegram_user_id == telegram_user_id:
+        customer, created = known, False
+    else:
+        customer, created = Customer.objects.get_or_create(
+            telegram_user_id=telegram_user_id,
+            defaults={"name": name, "username": username, "language": language_for(language_code)},
+        )
     if not created and (customer.name, customer.username) != (name, username):
         customer.name, customer.username = name, username
         customer.save(update_fields=["name", "username"])

@@ -138,17 +138,12 @@ def cancel_solved_notice(ticket: Ticket) -> bool:
 def start_sending(*, delivery_id: int) -> Delivery | None:
     """Claim a delivery for the worker that is about to send it. None when it may not leave any more, or not yet."""
     now = timezone.now()
-    if _stale(now).filter(pk=delivery_id).exists():
-        # After an outage the outbox may be quicker than the clock that holds what has become old.
-        _settle_if_queued(delivery_id, DeliveryState.HELD, Reason.STALE)
-        return None
-    delivery = (
-        Delivery.objects.select_for_update()
-        .filter(pk=delivery_id, state=DeliveryState.QUEUED, due_at__lte=now)
-        .exclude(expires_at__lte=now)
-        .first()
-    )
+    fresh = Delivery.objects.filter(~_is_stale(now), state=DeliveryState.QUEUED, due_at__lte=now)
+    delivery = fresh.exclude(expires_at__lte=now).select_for_update().filter(pk=delivery_id).first()
     if delivery is None:
+        # After an outage the outbox may be quicker than the clock that holds what has become old.
+        if _stale(now).filter(pk=delivery_id).exists():
+            _settle_if_queued(delivery_id, DeliveryState.HELD, Reason.STALE)
         return None
     delivery.state = DeliveryState.SENDING
     delivery.reason = ""
@@ -199,7 +194,8 @@ def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, rea
         if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
             bring_back_unanswered(ticket)
             _tell_author(ticket, delivery.message)
-        show_trouble(ticket)
+        if ticket.trouble or state in IN_TROUBLE:
+            show_trouble(ticket)
         begin(ticket).record(
             Event.Kind.DELIVERY, change=Change.Kind.MESSAGE_STATE, message=delivery.message, state=state.value
         )
@@ -296,8 +292,12 @@ def hold_stale(*, now: datetime | None = None) -> int:
 
 
 def _stale(now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(_is_stale(now), state=DeliveryState.QUEUED)
+
+
+def _is_stale(now: datetime) -> Q:
     limit = now - STALE_AFTER
-    return Delivery.objects.filter(state=DeliveryState.QUEUED, lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
+    return Q(lane=Lane.REPLY, queued_at__lt=limit, due_at__lt=limit)
 
 
 def doubt_undelivered() -> int:
