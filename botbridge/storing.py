@@ -6,7 +6,7 @@ Nothing here needs aiogram, so that a page may put an update back into the queue
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -43,14 +43,20 @@ def store(bot_id: int, updates: Sequence[Json]) -> None:
 
 
 def _insert(rows: list[Update]) -> None:
-    # In one order, so that two processes that meet the same new chats do not wait for each other.
-    chats = sorted({(row.bot_id, row.chat_id) for row in rows if row.chat_id is not None})
-    sessions = [ChatSession(bot_id=bot_id, chat_id=chat_id) for bot_id, chat_id in chats]
     with transaction.atomic():
         Update.objects.bulk_create(rows, ignore_conflicts=True)
-        # The row by which the inbox takes a chat's updates in turn.
-        ChatSession.objects.bulk_create(sessions, ignore_conflicts=True)
+        _make_chats({(row.bot_id, row.chat_id) for row in rows if row.chat_id is not None})
         notify(INBOX)
+
+
+def _make_chats(wrote: Set[tuple[int, int]]) -> None:
+    """Make the rows, of those chats that have none yet, by which the inbox takes a chat's updates in turn."""
+    found = ChatSession.objects.filter(chat_id__in={chat_id for _bot, chat_id in wrote})
+    # In one order, so that two processes that meet the same new chats do not wait for each other.
+    new = sorted(wrote - set(found.values_list("bot_id", "chat_id")))
+    if new:
+        sessions = [ChatSession(bot_id=bot_id, chat_id=chat_id) for bot_id, chat_id in new]
+        ChatSession.objects.bulk_create(sessions, ignore_conflicts=True)
 
 
 def _store_alone(row: Update) -> None:
