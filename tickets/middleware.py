@@ -74,8 +74,10 @@ class SecondFactorFirst(MiddlewareMixin):
         if not must_turn_on_second_factor(request.user, request.session):
             return None
         # An act keeps its text in the page that sent it, and a program has no page to be sent to.
-        if request.method != "GET" or "HX-Request" in request.headers or request.path.startswith("/api/"):
+        if "HX-Request" in request.headers or request.path.startswith("/api/"):
             return HttpResponse(_("Сначала включите второй фактор."), status=HTTPStatus.FORBIDDEN)
+        if request.method != "GET":
+            return render(request, "tickets/second_factor_first.html", status=HTTPStatus.FORBIDDEN)
         return redirect("tickets:second-factor")
 
 

@@ -248,9 +248,17 @@ def test_a_supervisor_without_one_goes_nowhere_else(saule: User, ticket: Ticket)
     ):
         assert browser.get(address)["Location"] == FACTOR
     assert browser.get(reverse("api:me")).status_code == 403
-    assert browser.post(reverse("tickets:take", args=[ticket.pk])).status_code == 403
+    act = reverse("tickets:take", args=[ticket.pk])
+    assert browser.post(act, headers={"HX-Request": "true"}).status_code == 403
     assert browser.get(FACTOR).status_code == 200
     assert browser.post(reverse("tickets:logout")).status_code == 302
+
+
+@pytest.mark.usefixtures("required")
+def test_a_form_sent_without_script_is_answered_with_the_way_to_one(saule: User, ticket: Ticket) -> None:
+    answer = signed_in(saule).post(reverse("tickets:take", args=[ticket.pk]))
+    assert answer.status_code == 403
+    assert f'href="{FACTOR}"' in answer.content.decode()
 
 
 @pytest.mark.usefixtures("required")
