@@ -80,8 +80,13 @@ def claim_now(worker: str = WORKER) -> Claimed:
     return claimed
 
 
+def come_due() -> None:
+    """SQLite's clock counts whole milliseconds: what was queued in this one is due in the next."""
+    time.sleep(0.001)
+
+
 def let_time_pass() -> None:
-    time.sleep(0.001)  # SQLite's clock counts whole milliseconds: what was queued in this one is due in the next
+    come_due()
     past = timezone.now() - timedelta(hours=1)
     BotStatus.objects.update(next_send_at=past)
     ChatSession.objects.update(next_send_at=past)
@@ -297,6 +302,7 @@ def test_after_429_the_chat_waits_as_long_as_telegram_says_and_other_chats_do_no
     other.write("/start")
     madina = Customer.objects.create(telegram_user_id=other.id, name="Мадина")
     operations.say(customer=madina, notice=Notice.HELP, text="Другой чат")
+    come_due()
     claimed = claim(BOT_ID, WORKER)
     assert isinstance(claimed, Claimed)
     assert claimed.call.chat_id == other.id
@@ -571,6 +577,7 @@ def test_a_held_reply_does_not_hold_up_the_next(ticket: Ticket, aigerim: User, a
 def test_a_chat_gets_a_short_burst_and_then_one_message_a_second(timur: Customer):
     for number in range(6):
         say(timur, str(number))
+    come_due()
     sent = 0
     while isinstance(claimed := claim(BOT_ID, WORKER), Claimed):
         settle(claimed.call, Outcome(DeliveryState.SENT, message_id=sent + 1))
@@ -615,6 +622,7 @@ def test_an_answer_to_a_press_waits_for_nobody(session: ChatSession, timur: Cust
     BotStatus.objects.update_or_create(bot_id=BOT_ID, defaults={"next_send_at": ahead})
     ChatSession.objects.update(next_send_at=ahead)
     calls.answer_press(session, "1")
+    come_due()
     claimed = claim(BOT_ID, WORKER)
     assert isinstance(claimed, Claimed)
     assert claimed.call.method == "answerCallbackQuery"
