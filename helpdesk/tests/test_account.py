@@ -230,6 +230,12 @@ def test_what_is_over_is_dropped(here: Client, phone: Client, aigerim: User) -> 
     assert set(SignIn.objects.values_list("pk", flat=True)) == {key_of(here), key_of(remembered)}
 
 
+def test_who_is_not_signed_in_yet_is_not_idle(here: Client) -> None:
+    aged(here, seen_at=settings.SESSION_REMEMBERED_IDLE)
+    SignIn.objects.update(user=None)
+    assert operations.prune_sign_ins() == 0
+
+
 @pytest.mark.parametrize(
     ("agent", "name"),
     [

@@ -258,6 +258,11 @@ def test_one_whose_job_was_lost_is_told_all_the_same(
     assert ids(receiver) == happened
 
 
+def test_one_whose_job_has_ended_is_told_again(webhook: Webhook) -> None:
+    Job.objects.update(state=JobState.DONE, due_at=None)
+    assert operations.start_webhooks() == 1
+
+
 def test_a_renewed_secret_signs_from_then_on(
     webhook: Webhook, receiver: Receiver, ticket: Ticket, aigerim: User, saule: User
 ) -> None:

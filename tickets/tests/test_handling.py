@@ -25,6 +25,7 @@ from tickets.models import (
     Status,
     Tag,
     Team,
+    Theme,
     Ticket,
     TicketReader,
     Topic,
@@ -181,6 +182,37 @@ def test_solving_over_unread_messages_is_refused(ticket: Ticket, timur: Customer
         operations.resolve(ticket_id=ticket.pk, actor=aigerim, seen=seen)
 
 
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
+        (operations.take, {}),
+        (operations.assign, {"assignee_id": None}),
+        (operations.move_to_team, {"team_id": 0}),
+        (operations.resolve, {}),
+        (operations.undo_resolve, {}),
+        (operations.reopen, {}),
+        (operations.snooze, {"until": timezone.now() + timedelta(days=1)}),
+        (operations.unsnooze, {}),
+        (operations.set_topic, {"topic_id": None}),
+        (operations.set_priority, {"priority": Priority.HIGH}),
+        (operations.add_tag, {"name": "оплата"}),
+        (operations.remove_tag, {"tag_id": 0}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_no_act_is_done_over_messages_nobody_has_read(
+    act: Callable[..., object], what: dict[str, object], ticket: Ticket, timur: Customer, saule: User
+) -> None:
+    seen = operations.Seen(ticket.last_message_id)
+    wrote(timur, "Ещё не всё", ticket=ticket)
+    version = Ticket.objects.get(pk=ticket.pk).version
+
+    with pytest.raises(operations.Unseen):
+        act(ticket_id=ticket.pk, actor=saule, seen=seen, **what)
+
+    assert Ticket.objects.get(pk=ticket.pk).version == version
+
+
 def test_the_customer_says_it_is_not_solved(ticket: Ticket, aigerim: User) -> None:
     operations.resolve(ticket_id=ticket.pk, actor=aigerim)
 
@@ -206,8 +238,9 @@ def test_a_snoozed_ticket_comes_back_when_its_time_has_come(ticket: Ticket, aige
 
 @pytest.mark.parametrize("away", [timedelta(seconds=-1), timedelta(days=400)])
 def test_a_ticket_is_not_snoozed_into_the_past_or_for_years(away: timedelta, ticket: Ticket, aigerim: User) -> None:
-    with pytest.raises(operations.Invalid):
+    with pytest.raises(operations.Invalid) as refused:
         operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=timezone.now() + away)
+    assert refused.value.field == "snooze_until"
 
 
 def test_a_ticket_solved_for_seven_days_is_closed(ticket: Ticket, aigerim: User) -> None:
@@ -303,6 +336,8 @@ def test_reading_moves_forward_and_can_be_taken_back(ticket: Ticket, timur: Cust
     assert unread() == 0
     operations.mark_unread(ticket_id=ticket.pk, user=aigerim)
     assert unread() == 1
+    own_pages = Change.objects.filter(kind=Change.Kind.READ, ticket=ticket)
+    assert [change.audience for change in own_pages] == [[access.user_token(aigerim.pk)]] * 2
 
 
 def test_a_stranger_leaves_no_mark_of_having_read(ticket: Ticket, dana: User) -> None:
@@ -410,3 +445,13 @@ def test_following_keeps_a_ticket_visible_after_it_was_handed_over(
     operations.follow(ticket_id=ticket.pk, user=aigerim, follows=False)
     assert not Ticket.objects.visible_to(aigerim).filter(pk=ticket.pk).exists()
     assert TicketReader.objects.get(user=aigerim).follows is False
+
+
+def test_choosing_a_theme_undoes_nothing_that_others_did_meanwhile(aigerim: User, saule: User) -> None:
+    stale = User.objects.get(pk=aigerim.pk)
+    operations.disable_user(user=aigerim, actor=saule)
+
+    operations.set_preferences(user=stale, theme=Theme.DARK)
+
+    aigerim.refresh_from_db()
+    assert (aigerim.theme, aigerim.is_active) == (Theme.DARK, False)
