@@ -18,6 +18,7 @@ from tickets.models import (
     DeliveryState,
     Draft,
     Event,
+    Language,
     Message,
     Notice,
     Presence,
@@ -81,6 +82,15 @@ def test_a_ticket_is_handed_to_a_team_mate_or_the_queue_but_to_no_stranger(
     operations.assign(ticket_id=ticket.pk, actor=bolat, assignee_id=None)
     ticket.refresh_from_db()
     assert ticket.assignee is None
+
+
+def test_a_supervisor_is_made_responsible_for_any_teams_ticket(ticket: Ticket, aigerim: User, saule: User) -> None:
+    assert ticket.team_id not in saule.team_ids
+
+    operations.assign(ticket_id=ticket.pk, actor=aigerim, assignee_id=saule.pk)
+
+    ticket.refresh_from_db()
+    assert ticket.assignee == saule
 
 
 def test_a_new_ticket_a_supervisor_hands_out_is_at_work(free_ticket: Ticket, saule: User, bolat: User) -> None:
@@ -149,6 +159,14 @@ def test_solving_can_be_undone_before_the_customer_hears_of_it(ticket: Ticket, a
     ticket.refresh_from_db()
     assert (ticket.status, ticket.waiting_since) == before
     assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_the_customer_hears_of_it_in_their_own_language(ticket: Ticket, timur: Customer, aigerim: User) -> None:
+    operations.set_customer_language(customer=timur, language=Language.EN)
+
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    assert Message.objects.get(notice=Notice.SOLVED).text == f"The agent marked №{ticket.pk} as solved."
 
 
 def test_solving_cannot_be_undone_once_the_message_has_left(ticket: Ticket, aigerim: User) -> None:

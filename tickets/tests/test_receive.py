@@ -15,6 +15,7 @@ from tickets.models import (
     Delivery,
     DeliveryState,
     Event,
+    Language,
     Notice,
     Sender,
     Status,
@@ -213,7 +214,8 @@ def test_one_event_and_one_change_tell_of_the_message(ticket: Ticket, timur: Cus
     assert Event.objects.count() == events + 1
     assert Change.objects.count() == changes + 1
     assert ticket.version == version + 1
-    assert Event.objects.latest("pk").data == {"message": message.pk}
+    event = Event.objects.latest("pk")
+    assert (event.kind, event.data) == (Event.Kind.RECEIVED, {"message": message.pk})
     assert Change.objects.latest("pk").message == message
 
 
@@ -224,6 +226,17 @@ def test_a_customer_who_writes_again_has_returned(ticket: Ticket, timur: Custome
 
     timur.refresh_from_db()
     assert timur.stopped_bot_at is None
+
+
+def test_a_return_undoes_nothing_else_that_is_known_of_the_customer(ticket: Ticket, timur: Customer) -> None:
+    operations.customer_stopped_bot(customer=timur)
+    stale = Customer.objects.get(pk=timur.pk)
+    operations.set_customer_language(customer=timur, language=Language.KK)
+
+    operations.customer_returned(customer=stale)
+
+    timur.refresh_from_db()
+    assert (timur.stopped_bot_at, timur.language) == (None, Language.KK)
 
 
 def test_a_name_changed_in_telegram_is_taken_over_but_not_the_language(db: None) -> None:

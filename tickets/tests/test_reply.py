@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import access, operations
+from tickets.files import MAX_UPLOAD
 from tickets.models import (
     Change,
     Customer,
@@ -28,6 +30,7 @@ from tickets.models import (
     Trouble,
     User,
 )
+from tickets.operations.uploads import check_uploads
 
 Answer = Callable[..., Message]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -493,6 +496,38 @@ def test_a_note_reaches_no_customer_and_its_mention_follows(ticket: Ticket, bola
     assert not Delivery.objects.filter(message=message).exists()
     assert TicketReader.objects.get(user=dana).follows
     assert Ticket.objects.visible_to(dana).filter(pk=ticket.pk).exists()
+
+
+def test_one_id_for_notes_on_two_tickets_is_refused(ticket: Ticket, timur: Customer, bolat: User) -> None:
+    other = wrote(timur, "Ещё вопрос").ticket
+    client_id = uuid.uuid4()
+    operations.note(ticket_id=ticket.pk, actor=bolat, text="Жду склад", client_id=client_id)
+
+    with pytest.raises(operations.AnotherText):
+        operations.note(ticket_id=other.pk, actor=bolat, text="Жду склад", client_id=client_id)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([upload("1.png")] * 11, "Не больше 10 файлов в одном сообщении."),
+        ([upload("пусто.png", b"")], "Файл «пусто.png» пустой."),
+    ],
+)
+def test_what_telegram_would_refuse_is_refused_in_words(
+    files: list[operations.Upload], said: str, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    with pytest.raises(operations.Invalid) as refused:
+        answer(ticket, aigerim, "Вот", uploads=files)
+    assert (refused.value.field, str(refused.value)) == ("files", said)
+
+
+@pytest.mark.parametrize(("over", "accepted"), [(0, True), (1, False)])
+def test_a_file_may_have_as_many_bytes_as_telegram_takes(over: int, accepted: bool) -> None:
+    big = upload("видео.mp4")
+    big.file.size = MAX_UPLOAD + over
+    with nullcontext() if accepted else pytest.raises(operations.Invalid, match="50 МБ"):
+        check_uploads([big])
 
 
 def test_the_same_note_twice_is_one_note(ticket: Ticket, bolat: User) -> None:
