@@ -148,6 +148,7 @@ def test_a_conversation_comes_as_it_was(earlier: Earlier, run: Import, aigerim: 
         ("manager", "Уже в пути", DAY + timedelta(minutes=5)),
     ]
     assert not ticket.messages.exclude(created_at=F("sent_at")).exists(), "programs list messages by it"
+    assert not ticket.messages.filter(sender="client").exclude(author=None).exists(), "nobody wrote for the customer"
     assert ticket.opened_by == ticket.messages.order_by("pk").first()
     assert (ticket.last_text, ticket.last_message_at) == ("Уже в пути", DAY + timedelta(minutes=5))
     assert (ticket.waiting_since, ticket.first_answered_at) == (None, DAY + timedelta(minutes=5))
