@@ -460,7 +460,10 @@ def test_following_keeps_a_ticket_visible_after_it_was_handed_over(
     operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
 
     assert Ticket.objects.visible_to(aigerim).filter(pk=ticket.pk).exists()
+    ticket.refresh_from_db()
+    assert access.user_token(aigerim.pk) in access.audience(ticket), "and its changes are heard"
     operations.follow(ticket_id=ticket.pk, user=aigerim, follows=False)
+    assert access.user_token(aigerim.pk) not in access.audience(ticket)
     assert not Ticket.objects.visible_to(aigerim).filter(pk=ticket.pk).exists()
     assert TicketReader.objects.get(user=aigerim).follows is False
 

@@ -260,3 +260,15 @@ def test_a_muted_customer_calls_nobody_from_the_chat_and_does_by_telephone(
     assert wrote(timur, "Ответьте же").ticket.waiting_since is None
     called = operations.open_by_hand(actor=saule, telegram_user_id=timur.telegram_user_id, text="Звонил, ждёт мастера")
     assert called.waiting_since is not None
+
+
+def test_what_a_muted_customer_writes_on_a_question_at_work_stays_there(
+    ticket: Ticket, timur: Customer, saule: User
+) -> None:
+    wrote(timur, "Ещё один вопрос")
+    operations.mute_customer(customer_id=timur.pk, actor=saule)
+    timur.refresh_from_db()
+
+    received = wrote(timur, "О первом", ticket=ticket)
+
+    assert (received.ticket, received.joined) == (ticket, False)
