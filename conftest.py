@@ -12,11 +12,13 @@ import shutil
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
@@ -278,3 +280,20 @@ def answer() -> Callable[..., Message]:
         return operations.reply(ticket_id=ticket.pk, actor=actor, text=text, **options)  # type: ignore[arg-type]
 
     return reply
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """What each act returned, or the refusal it raised; all start together, each on its own connection."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], Any]) -> Any:
+        try:
+            barrier.wait()
+            return act()
+        except operations.Refused as refusal:
+            return refusal
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))

@@ -93,7 +93,7 @@ def _lock_first(bot_id: int, chats: Collection[int]) -> ChatSession | None:
     waiting = free.alias(head=Subquery(head)).filter(head__isnull=False).order_by("head")
     session = waiting.select_for_update(skip_locked=True).first()
     if session is None:
-        # A version before this one stored updates without their chat's row.
+        # Of an earlier version, which stored updates without their chat's row, one may still be at work.
         missing = set(chats) - set(rows.values_list("chat_id", flat=True))
         made = [ChatSession(bot_id=bot_id, chat_id=chat_id) for chat_id in sorted(missing)]
         if made:
@@ -128,7 +128,7 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
 def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
     """Returns what became of it: `handled`, `parked`, or `lost` to a worker that took over."""
     rows = ChatSession.objects.filter(bot_id=bot.id, chat_id=claimed.chat_id)
-    session = rows.select_related("customer").select_for_update(skip_locked=True, of=("self",)).first()
+    session = rows.select_for_update(skip_locked=True).first()
     update = _stored(bot.id).filter(pk=claimed.update_id).first()
     if session is None or update is None:
         return "lost"  # this one's claim had lapsed

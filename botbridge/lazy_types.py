@@ -1,7 +1,8 @@
 """aiogram's types, each built when it is first used.
 
 On import aiogram has pydantic build every type there is, and each holds a copy of all it refers to: 100 MB and two
-seconds of every process, for some dozens of types that a bot ever meets (https://github.com/aiogram/aiogram/issues/1513).
+seconds of every process that imports it, for some dozens of types a bot ever meets
+(https://github.com/aiogram/aiogram/issues/1513).
 """
 
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_names: dict[str, Any] = {}
-# A type may be wanted by two threads at once, and pydantic builds one for one caller.
+_namespace: dict[str, Any] = {}
+# Two threads may want a type at once, and model_rebuild is not made for that.
 _building = RLock()
 _build: Callable[..., bool | None] = BaseModel.model_rebuild.__func__  # type: ignore[attr-defined]
 
@@ -24,9 +25,10 @@ def build_when_used() -> None:
 def _model_rebuild(model: type[BaseModel], /, **options: Any) -> bool | None:
     """Who calls it: the end of aiogram/types/__init__.py, and pydantic's MockValSer at a type's first use."""
     if not model.__module__.startswith("aiogram."):
-        return _build(model, **options)
+        # pydantic looks for names so many frames above, and this is one more.
+        return _build(model, **options | {"_parent_namespace_depth": options.get("_parent_namespace_depth", 2) + 1})
     if "_types_namespace" in options:  # aiogram, at its import: what the types' names mean
-        _names.update(options["_types_namespace"])
+        _namespace.update(options["_types_namespace"])
         return None
     with _building:
-        return _build(model, **options, _types_namespace=_names)
+        return _build(model, **options, _types_namespace=_namespace)

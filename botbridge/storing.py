@@ -51,7 +51,8 @@ def _insert(rows: list[Update]) -> None:
 
 def _make_chats(wrote: Set[tuple[int, int]]) -> None:
     """Make the rows, of those chats that have none yet, by which the inbox takes a chat's updates in turn."""
-    found = ChatSession.objects.filter(chat_id__in={chat_id for _bot, chat_id in wrote})
+    bots, chats = {bot_id for bot_id, _chat in wrote}, {chat_id for _bot, chat_id in wrote}
+    found = ChatSession.objects.filter(bot_id__in=bots, chat_id__in=chats)
     # In one order, so that two processes that meet the same new chats do not wait for each other.
     new = sorted(wrote - set(found.values_list("bot_id", "chat_id")))
     if new:

@@ -13,6 +13,7 @@ from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
 from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
 from botbridge.storing import parked_unsettled
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
+from conftest import at_once
 from tickets.models import Delivery, Message, Sender, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +191,17 @@ def test_many_new_chats_in_one_batch_are_taken_in_the_order_they_wrote(line: Lin
     line.store(*[person.message(text="Здравствуйте") for person in people])
     taken = [line.handle_next() for _person in people]
     assert [claimed.chat_id for claimed in taken if claimed] == [person.id for person in people]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_look_at_the_very_same_moment_never_take_one_chat_twice(line: Line):
+    people = [Phone(line, id=700_010 + n) for n in range(4)]
+    for _ in range(2):
+        line.store(*[person.message(text="Здравствуйте") for person in people])
+
+    taken = [claimed for claimed in at_once(*[lambda: claim(BOT_ID)] * 6) if claimed is not None]
+
+    assert taken
+    assert len({claimed.chat_id for claimed in taken}) == len(taken)
+    heads = {update.chat_id: update.pk for update in Update.objects.order_by("-pk")}
+    assert all(heads[claimed.chat_id] == claimed.update_id for claimed in taken)

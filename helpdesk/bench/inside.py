@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Tickets of fifty messages, and of the reader's own, that are asked for: what the smallest seed has, so that they grow
 #: and are cached alike on every size.
 FEWEST, FEWEST_OWN = 5, 32
-#: Tickets the outbox is measured with: a chat takes one message a second, so that fewer than thirty would be the limit.
+#: Chats the outbox is measured with. Each takes a message a second: of fewer than thirty, their pace would be measured.
 CHATS = 200
 #: Rows written at once.
 BATCH = 1000

@@ -99,8 +99,10 @@ def reply(
             client_id=client_id,
             digest=digest,
         )
-        queue(message, lane=Lane.REPLY)
+        delivery = queue(message, lane=Lane.REPLY)
         _answered(act.ticket, message, then, snooze_until)
+        if delivery.state == DeliveryState.HELD:
+            show_trouble(act.ticket)
         act.record(Event.Kind.REPLIED, change=Change.Kind.MESSAGE, message=message, then=then.value)
         if then == Then.RESOLVE:
             mark_resolved(act)

@@ -2,35 +2,14 @@
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import Any
 
 import pytest
-from django.db import connections
 
-from conftest import wrote
+from conftest import at_once, wrote
 from tickets import access, operations
 from tickets.models import Change, Customer, Delivery, DeliveryState, Message, Team, Ticket, User
 
 AT_ONCE = 6
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """What each act returned, or the refusal it raised; all start together, each on its own connection."""
-    barrier = Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        try:
-            barrier.wait()
-            return act()
-        except operations.Refused as refusal:
-            return refusal
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 @pytest.mark.django_db(transaction=True)

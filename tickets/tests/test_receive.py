@@ -239,6 +239,12 @@ def test_a_return_undoes_nothing_else_that_is_known_of_the_customer(ticket: Tick
     assert (timur.stopped_bot_at, timur.language) == (None, Language.KK)
 
 
+def test_who_was_taken_for_somebody_else_is_found_by_their_number(timur: Customer) -> None:
+    found = operations.identify_customer(known=timur, telegram_user_id=5, name="Марат", username="", language_code="ru")
+    timur.refresh_from_db()
+    assert (found.telegram_user_id, found.name, timur.name) == (5, "Марат", "Тимур Ахметов")
+
+
 def test_a_name_changed_in_telegram_is_taken_over_but_not_the_language(db: None) -> None:
     def meet(name: str, code: str) -> Customer:
         return operations.identify_customer(telegram_user_id=5, name=name, username="", language_code=code)

@@ -241,6 +241,8 @@ def test_a_reply_to_a_customer_who_stopped_the_bot_is_held_at_once(
     message = answer(ticket, aigerim)
 
     assert (message.delivery.state, message.delivery.reason) == (DeliveryState.HELD, Reason.BLOCKED)
+    ticket.refresh_from_db()
+    assert ticket.trouble == Trouble.HELD, "and the queue says so"
 
 
 def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(

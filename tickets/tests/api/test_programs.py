@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from conftest import wrote
+from conftest import at_once, wrote
 from tickets import operations
 from tickets.access import Program
 from tickets.api.throttles import PerPerson, PerServiceAccount
@@ -28,7 +28,6 @@ from tickets.models import (
     User,
 )
 from tickets.tests.api.conftest import V1, Call, ProgramClient, SpeakFor
-from tickets.tests.test_races import at_once
 
 # By its name: what is asked here is the whole API, and the domain's own tests import nothing of the bridge.
 ChatSession = apps.get_model("botbridge", "ChatSession")
