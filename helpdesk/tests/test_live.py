@@ -457,7 +457,10 @@ class TestHowItLives:
                 one = await elsewhere(count)
                 for _ in range(10):
                     await listening(app, cookie)
-                assert await elsewhere(count) == one
+                # PostgreSQL ends a session some moments after its client has left.
+                async with asyncio.timeout(SOON):
+                    while await elsewhere(count) > one:
+                        await asyncio.sleep(0.02)
 
         run(scenario())
 
