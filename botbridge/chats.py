@@ -15,8 +15,8 @@ from django.utils import timezone, translation
 from botbridge import calls, conversation, pace
 from botbridge.doorbell import JOBS
 from botbridge.incoming import (
+    IN_WORDS,
     MAX_DOWNLOAD_MB,
-    NOTHING_TO_OPEN,
     OPENED,
     SERVICE,
     TelegramFileObject,
@@ -254,7 +254,7 @@ class Chat:
     def _warn(self, message: types.Message, ticket: Ticket) -> None:
         """Tell the customer what the desk cannot show, while they can still put it another way."""
         kind = kind_of(message)
-        understood = kind in (ContentType.TEXT, *OPENED, *NOTHING_TO_OPEN, *SERVICE)
+        understood = kind in (ContentType.TEXT, ContentType.RICH_MESSAGE, *OPENED, *IN_WORDS, *SERVICE)
         with self.speaking():
             if is_too_big(file_of(message)):
                 text = conversation.file_too_big(MAX_DOWNLOAD_MB)

@@ -24,8 +24,10 @@ from pydantic import ValidationError
 
 from botbridge import crash, log_context, pace
 from botbridge.doorbell import Bell
+from botbridge.incoming import UNREAD_KIND, kind_in_json
 from botbridge.metrics import UPDATES
 from botbridge.models import MAX_REASON, ChatSession, Update
+from botbridge.rich import words_of_rich_message
 from botbridge.storage import session_at_work
 from botbridge.threads import in_thread
 from tickets.text import storable
@@ -38,6 +40,11 @@ MAX_ATTEMPTS = 5
 CLAIM_LASTS = timedelta(seconds=2)
 #: Chats looked at in one claim before giving the next worker a turn.
 CANDIDATES = 20
+
+#: What of an update is a message that must reach the desk.
+MESSAGES = ("message", "edited_message")
+#: Without these, and the sender, a message is none of anybody's.
+ITSELF = ("message_id", "date", "edit_date", "chat")
 
 Json = dict[str, Any]
 
@@ -162,17 +169,28 @@ def _failed(bot_id: int, claimed: Claim, error: Exception) -> None:
 
 
 def parse(raw: str, bot: Bot) -> types.Update | None:
-    """The update in aiogram's types, a message they do not fit cut down to what a bubble needs; None beyond that."""
+    """The update in aiogram's types. A message they do not fit is read without what they refuse, or cut down to what a
+    bubble needs; None beyond that.
+    """
     update = json.loads(raw, object_pairs_hook=_storable_pairs)
-    for wanted in (update, _bare(update)):
-        try:
-            event = types.Update.model_validate(wanted, context={"bot": bot})
-            _kind = event.event_type  # raises for a kind that is newer than aiogram
-        except (ValidationError, UpdateTypeLookupError):
-            logger.warning("Update %s does not fit aiogram's types", update.get("update_id"))
-        else:
-            return event
-    return None
+    event, refused = _read(update, bot)
+    if event is None:
+        event, _refused = _read(_without(update, refused), bot)
+    return event or _read(_bare(update), bot)[0]
+
+
+def _read(update: Json, bot: Bot) -> tuple[types.Update | None, set[str]]:
+    """The update, or None and the names of those parts of its message that do not fit."""
+    refused: set[str] = set()
+    try:
+        event = types.Update.model_validate(update, context={"bot": bot})
+        _kind = event.event_type  # raises for a kind that is newer than aiogram
+    except (ValidationError, UpdateTypeLookupError) as error:
+        if isinstance(error, ValidationError):
+            refused = {str(place["loc"][1]) for place in error.errors() if len(place["loc"]) > 1}
+        logger.warning("Update %s does not fit aiogram's types %s", update.get("update_id"), sorted(refused) or "")
+        return None, refused
+    return event, refused
 
 
 def _storable_pairs(pairs: list[tuple[str, Any]]) -> Json:
@@ -185,20 +203,35 @@ def _storable(value: Any) -> Any:
     return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
+def _without(update: Json, refused: Collection[str]) -> Json:
+    """The update without those parts of its message; what kind of message it was is kept."""
+    for name in MESSAGES:
+        message = update.get(name)
+        if isinstance(message, dict):
+            kept = {part: value for part, value in message.items() if part not in refused or part in (*ITSELF, "from")}
+            return {"update_id": update.get("update_id"), name: {**_said(message), **kept}}
+    return {}
+
+
 def _bare(update: Json) -> Json:
     """The update with only those parts of its message that a bubble cannot do without."""
-    for kind in ("message", "edited_message"):
-        message = update.get(kind)
+    for name in MESSAGES:
+        message = update.get(name)
         if isinstance(message, dict):
-            kept = {name: message[name] for name in ("message_id", "date", "edit_date", "chat") if name in message}
+            kept = {part: message[part] for part in ITSELF if part in message}
             sender = message.get("from")
             if isinstance(sender, dict):
                 kept["from"] = {"is_bot": False, "first_name": "", **_strings(sender), "id": sender.get("id")}
-            words = message.get("text", message.get("caption"))
-            if isinstance(words, str):
-                kept["text"] = words
-            return {"update_id": update.get("update_id"), kind: kept}
+            return {"update_id": update.get("update_id"), name: {**_said(message), **kept}}
     return {}
+
+
+def _said(message: Json) -> Json:
+    """The words of a message that cannot be read as it is, and its kind under a name no type has."""
+    words = message.get("text", message.get("caption"))
+    if not isinstance(words, str):
+        words = words_of_rich_message(message.get("rich_message"))
+    return {"text": words, UNREAD_KIND: kind_in_json(message)} if words else {UNREAD_KIND: kind_in_json(message)}
 
 
 def _strings(sender: Json) -> Json:

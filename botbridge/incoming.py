@@ -5,6 +5,7 @@ from typing import Any
 
 from aiogram import types
 
+from botbridge.in_words import content_in_words
 from tickets.models import AttachmentState, ContentType, Message
 from tickets.operations import Incoming, IncomingFile
 
@@ -13,15 +14,26 @@ MAX_DOWNLOAD_MB = 20
 MAX_DOWNLOAD = MAX_DOWNLOAD_MB * 1024 * 1024
 
 #: Kinds the desk opens; of every other kind it shows the name.
-OPENED = (ContentType.PHOTO, ContentType.VIDEO, ContentType.DOCUMENT, ContentType.VOICE)
-#: Kinds that leave nothing unsaid when the desk shows their name and, of all but stickers, what they say in words.
-NOTHING_TO_OPEN = (
+OPENED = (
+    ContentType.PHOTO,
+    ContentType.VIDEO,
+    ContentType.DOCUMENT,
+    ContentType.VOICE,
+    ContentType.AUDIO,
+    ContentType.VIDEO_NOTE,
+    ContentType.ANIMATION,
     ContentType.STICKER,
+    ContentType.LIVE_PHOTO,
+)
+#: Kinds that leave nothing unsaid when the desk shows what they say in words.
+IN_WORDS = (
     ContentType.DICE,
     ContentType.CONTACT,
     ContentType.LOCATION,
     ContentType.VENUE,
     ContentType.POLL,
+    ContentType.CHECKLIST,
+    ContentType.WEB_APP_DATA,
 )
 
 #: What happens in a chat without anybody writing it; it joins a question at work and never opens one.
@@ -37,11 +49,37 @@ SERVICE = frozenset(
     }
 )
 
-TelegramFileObject = types.PhotoSize | types.Video | types.Document | types.Voice
+TelegramFileObject = (
+    types.PhotoSize
+    | types.Video
+    | types.Document
+    | types.Voice
+    | types.Audio
+    | types.VideoNote
+    | types.Animation
+    | types.Sticker
+    | types.LivePhoto
+)
+
+
+#: Where the inbox notes the kind of a message that aiogram could not read whole.
+UNREAD_KIND = "kind_of_unread"
+#: Kinds whose messages look like another as well (Bot API, "Message": animation, venue, live_photo).
+LOOK_LIKE_ANOTHER = (ContentType.ANIMATION, ContentType.VENUE, ContentType.LIVE_PHOTO)
+
+
+def kind_in_json(message: dict[str, Any]) -> str:
+    """The kind of a message as Telegram sent it; of one newer than aiogram the first name it does not know."""
+    known = next((kind.value for kind in (*LOOK_LIKE_ANOTHER, *ContentType) if kind.value in message), None)
+    names = {field.alias or name for name, field in types.Message.model_fields.items()}
+    return known or next((name for name in message if name not in names), "unknown")
 
 
 def kind_of(message: types.Message) -> str:
     """The Bot API's name for what the message carries, also one that is newer than aiogram."""
+    unread = (message.model_extra or {}).get(UNREAD_KIND)
+    if unread is not None:
+        return str(unread)
     kind = str(message.content_type.value if hasattr(message.content_type, "value") else message.content_type)
     if kind != "unknown":
         return kind
@@ -49,17 +87,13 @@ def kind_of(message: types.Message) -> str:
 
 
 def file_of(message: types.Message) -> TelegramFileObject | None:
-    """The file the desk is to have; of a photo's sizes the largest."""
-    match kind_of(message):
-        case ContentType.PHOTO:
-            return max(message.photo or [], key=lambda size: size.width * size.height, default=None)
-        case ContentType.VIDEO:
-            return message.video
-        case ContentType.DOCUMENT:
-            return message.document
-        case ContentType.VOICE:
-            return message.voice
-    return None
+    """The file the desk is to have; of a photo's sizes the largest, of a live photo what moves."""
+    kind = kind_of(message)
+    if kind == ContentType.PHOTO:
+        return max(message.photo or [], key=lambda size: size.width * size.height, default=None)
+    if kind == ContentType.STICKER and message.sticker is not None and message.sticker.is_animated:
+        return message.sticker.thumbnail  # the sticker itself is drawn by Telegram's own programs alone
+    return getattr(message, kind) if kind in OPENED else None
 
 
 def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
@@ -67,7 +101,7 @@ def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
 
     Where there is neither, what the message says in a form of its own: a contact, a place, a poll, a die.
     """
-    text = message.text or message.caption or _content_in_words(message)
+    text = message.text or message.caption or content_in_words(message, kind_of(message))
     entities = [
         entity.model_dump(mode="json", exclude_none=True)
         for entity in message.entities or message.caption_entities or ()
@@ -78,24 +112,6 @@ def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
     cut = len(text) - len(question)  # a command and blanks: as many UTF-16 units as characters
     moved = [{**entity, "offset": entity["offset"] - cut} for entity in entities if entity["offset"] >= cut]
     return question, moved
-
-
-def _content_in_words(message: types.Message) -> str:
-    if message.contact is not None:
-        name = " ".join(filter(None, [message.contact.first_name, message.contact.last_name]))
-        return f"{name}\n{message.contact.phone_number}"
-    if message.venue is not None:  # before its location, which Telegram sends along
-        return "\n".join([message.venue.title, message.venue.address, _coordinates(message.venue.location)])
-    if message.location is not None:
-        return _coordinates(message.location)
-    if message.poll is not None:
-        return "\n".join([message.poll.question, *(f"– {option.text}" for option in message.poll.options)])
-    return f"{message.dice.emoji} {message.dice.value}" if message.dice is not None else ""
-
-
-def _coordinates(location: types.Location) -> str:
-    """Latitude and longitude in degrees, as maps take them in their search."""
-    return f"{location.latitude}, {location.longitude}"
 
 
 def is_new_command(message: types.Message) -> bool:
@@ -115,9 +131,42 @@ def incoming(message: types.Message, *, quote: Message | None) -> Incoming:
         sent_at=as_time(message.date),
         files=[incoming_file(message, file)] if file is not None else [],
         quote=quote,
-        quote_text=message.quote.text if message.quote is not None else "",
+        quote_text=_quoted_words(message, quote),
+        forwarded_from=_origin(message),
         media_group_id=message.media_group_id or "",
     )
+
+
+def _quoted_words(message: types.Message, quote: Message | None) -> str:
+    """The part that was quoted; of a message the desk does not hold, the whole of it or what it was."""
+    if message.quote is not None:
+        return message.quote.text
+    answered = message.reply_to_message
+    if quote is None and isinstance(answered, types.Message) and kind_of(answered) not in SERVICE:
+        return words_of(answered)[0] or name_of_kind(kind_of(answered))
+    if message.external_reply is not None:
+        kind = next((kind for kind in ContentType.values if getattr(message.external_reply, kind, None)), "")
+        return name_of_kind(kind)
+    return ""
+
+
+def name_of_kind(kind: str) -> str:
+    """In words; a kind nobody knows yet under its own name."""
+    return str(ContentType(kind).label) if kind in ContentType.values else kind
+
+
+def _origin(message: types.Message) -> str:
+    """Who said first what the customer forwards, as Telegram shows it (Bot API, "MessageOrigin")."""
+    match message.forward_origin:
+        case types.MessageOriginUser() as origin:
+            return origin.sender_user.full_name
+        case types.MessageOriginHiddenUser() as origin:
+            return origin.sender_user_name
+        case types.MessageOriginChat() as origin:
+            return origin.sender_chat.full_name
+        case types.MessageOriginChannel() as origin:
+            return origin.chat.full_name
+    return ""
 
 
 def as_time(moment: datetime | int) -> datetime:
@@ -134,10 +183,17 @@ def incoming_file(message: types.Message, file: TelegramFileObject) -> IncomingF
     return IncomingFile(
         kind=kind_of(message),
         file_unique_id=file.file_unique_id,
-        file_name=getattr(file, "file_name", None) or "",
+        file_name=_name_of_file(file) or (message.sticker.emoji if message.sticker is not None else "") or "",
         size=file.file_size,
-        width=getattr(file, "width", None),
-        height=getattr(file, "height", None),
+        width=getattr(file, "width", None) or getattr(file, "length", None),
+        height=getattr(file, "height", None) or getattr(file, "length", None),
         duration=getattr(file, "duration", None),
         refused=AttachmentState.TOO_BIG if is_too_big(file) else None,
     )
+
+
+def _name_of_file(file: TelegramFileObject) -> str:
+    """Its own; of a sound without one who plays what."""
+    if isinstance(file, types.Audio):
+        return file.file_name or " – ".join(filter(None, [file.performer, file.title]))
+    return getattr(file, "file_name", None) or ""

@@ -12,7 +12,19 @@ PDF = "application/pdf"
 
 # The only types a browser may show inside our pages; everything else is downloaded.
 INLINE_TYPES = frozenset(
-    {"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "audio/ogg", "audio/mpeg", "audio/wav"}
+    {
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/gif",
+        "video/mp4",
+        "video/webm",
+        "audio/ogg",
+        "audio/mpeg",
+        "audio/mp4",
+        "audio/wav",
+        "audio/flac",
+    }
 )
 
 _KINDS = {
@@ -33,8 +45,12 @@ def sniff(head: bytes) -> str:
         (head.startswith((b"GIF87a", b"GIF89a")), "image/gif"),
         (head[:4] == b"RIFF" and head[8:12] == b"WEBP", "image/webp"),
         (head[:4] == b"RIFF" and head[8:12] == b"WAVE", "audio/wav"),
+        (head[4:8] == b"ftyp" and head[8:11] in (b"M4A", b"M4B"), "audio/mp4"),
         (head[4:8] == b"ftyp", "video/mp4"),
+        # The same head as any Matroska's, which no browser shows.
+        (head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head, "video/webm"),
         (head.startswith(b"OggS"), "audio/ogg"),
+        (head.startswith(b"fLaC"), "audio/flac"),
         (head.startswith(b"ID3") or head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), "audio/mpeg"),
         (head.startswith(b"%PDF-"), PDF),
     )

@@ -1,5 +1,7 @@
 """What the bot says and asks. Words are checked in Russian; the translations have a test of their own."""
 
+from typing import Any
+
 import pytest
 from django.test import override_settings
 from django.utils import timezone
@@ -10,9 +12,12 @@ from botbridge.parts import keyboard_under
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Delivery, Lane, Message, Notice, Status, Ticket, Topic, User
+from tickets.models import Customer, Delivery, Lane, Message, Notice, Sender, Status, Ticket, Topic, User
 
 pytestmark = pytest.mark.django_db
+
+DICE = {"dice": {"emoji": "🎲", "value": 3}}
+PINNED = {"pinned_message": {"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}}}
 
 
 # The first minute.
@@ -370,6 +375,47 @@ def test_an_answer_to_a_quoted_message_goes_to_its_ticket(phone: Phone, line: Li
     assert message.ticket == phone.tickets[0]
     assert message.quote is not None
     assert (message.quote.text, message.quote_text) == ("Где заказ?", "заказ")
+
+
+NOBODY = {"type": "hidden_user", "date": 1, "sender_user_name": "Сосед"}
+
+
+@pytest.mark.parametrize(
+    ("answered", "quoted"),
+    [
+        (
+            {"reply_to_message": {"message_id": 5000, "date": 1, "chat": {"id": 1, "type": "private"}, "text": "Да"}},
+            "Да",
+        ),
+        ({"reply_to_message": {"message_id": 5000, "date": 1, "chat": {"id": 1, "type": "private"}, **DICE}}, "🎲 3"),
+        ({"external_reply": {"origin": NOBODY, **DICE}}, "Кубик"),
+        ({"external_reply": {"origin": NOBODY}, "quote": {"text": "срок вышел", "position": 0}}, "срок вышел"),
+        ({"reply_to_message": {"message_id": 5000, "date": 1, "chat": {"id": 1, "type": "private"}, **PINNED}}, ""),
+    ],
+)
+def test_what_an_answer_is_to_is_shown_though_the_desk_never_held_it(
+    phone: Phone, answered: dict[str, Any], quoted: str
+):
+    phone.write("Это как понимать?", **answered)
+    message = Message.objects.get(sender=Sender.CLIENT)
+    assert (message.quote, message.quote_text) == (None, quoted)
+
+
+@pytest.mark.parametrize(
+    ("origin", "name"),
+    [
+        (
+            {"type": "user", "sender_user": {"id": 5, "is_bot": False, "first_name": "Анна", "last_name": "Ли"}},
+            "Анна Ли",
+        ),
+        ({"type": "hidden_user", "sender_user_name": "Сосед"}, "Сосед"),
+        ({"type": "chat", "sender_chat": {"id": -5, "type": "group", "title": "Дом 7"}}, "Дом 7"),
+        ({"type": "channel", "chat": {"id": -6, "type": "channel", "title": "Новости"}, "message_id": 1}, "Новости"),
+    ],
+)
+def test_who_said_first_what_a_customer_passes_on_is_kept(phone: Phone, origin: dict[str, Any], name: str):
+    phone.write("Завтра не будет воды", forward_origin={"date": 1, **origin})
+    assert Message.objects.get(sender=Sender.CLIENT).forwarded_from == name
 
 
 def test_a_question_said_to_be_new_is_new_whatever_it_quotes(phone: Phone):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from tickets.markup.pieces import NOTHING, avatar, clock, fill, icon, joined, mark
 from tickets.models import DeliveryState, Ticket
-from tickets.pages.conversation import Bubble, Day, Fresh, HistoryLine, Line
+from tickets.pages.conversation import PLACES, Bubble, Day, Fresh, HistoryLine, Line
 
 #: Renders a template with these values beside the page's own.
 Part = Callable[..., SafeString]
@@ -21,7 +21,7 @@ MESSAGE = (
 )
 ANCHOR = '<span class="anchor" id="m{pk}"></span>'
 STACK = (
-    '<div class="stack"><div class="bubble{media}">{by}{quote}{files}{kind}{words}</div>'
+    '<div class="stack"><div class="bubble{media}">{by}{origin}{quote}{files}{kind}{words}</div>'
     '<span class="msg-acts"><a class="icon-btn" href="{address}?quote={pk}#reply" data-quote="{pk}"'
     ' aria-label="{answer}" title="{answer}">{reply_icon}</a>{change}</span></div>'
 )
@@ -38,6 +38,7 @@ SAID = (
 )
 EVENT = '<li class="event" id="e{pk}" data-event="{pk}"><span>{text}{subject}{actor}</span>{clock}</li>\n'
 CHANGED = '<a href="{address}?before={after}#m{pk}" data-read>{text}</a>'
+MAP_LINK = '<a class="place" href="{address}" target="_blank" rel="noopener noreferrer">{label}</a>'
 DAY = '<li class="day" data-day="{day}"><time datetime="{day}">{heading}</time></li>\n'
 FRESH = '<li class="fresh">{label}</li>\n'
 
@@ -101,6 +102,7 @@ class Lines:
             STACK,
             media=" media" if line.pictures else NOTHING,
             by=fill('<p class="by">{by}</p>', by=line.by) if line.by else NOTHING,
+            origin=_origin(line) if line.message.forwarded_from else NOTHING,
             quote=_quote(line),
             files=self._files(line),
             kind=_kind(line) if line.named_kind else NOTHING,
@@ -176,18 +178,33 @@ def _mark(line: Bubble) -> SafeString:
     return mark(found.icon, found.label, "pending" if found.pending else "") if found else NOTHING
 
 
+def _origin(line: Bubble) -> SafeString:
+    return fill(
+        '<p class="by">{icon}{label}</p>',
+        icon=icon("i-reply"),
+        label=_("Переслано от: %(name)s") % {"name": line.message.forwarded_from},
+    )
+
+
 def _kind(line: Bubble) -> SafeString:
     return fill('<p class="kind">{icon}{kind}</p>', icon=icon(line.icon), kind=line.named_kind)
 
 
 def _words(line: Bubble) -> SafeString:
     return fill(
-        '<div class="words{bare}">{html}{more}{meta}</div>',
+        '<div class="words{bare}">{html}{more}{map}{meta}</div>',
+        map=_map(line.map_url) if line.message.content_type in PLACES else NOTHING,
         bare=NOTHING if line.html else " only-meta",
         html=line.html,
         more=joined(fill("\n{html}", html=html) for html in line.more_html),
         meta=meta(line),
     )
+
+
+def _map(address: str) -> SafeString:
+    if not address:
+        return NOTHING
+    return fill(MAP_LINK, address=address, label=_("Открыть на карте"))
 
 
 def _quote(line: Bubble) -> SafeString:

@@ -6,6 +6,7 @@ from tickets.models.customers import Customer
 from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Reason
 from tickets.models.jobs import Job, JobState
 from tickets.models.messages import (
+    MAX_ORIGIN,
     PREVIEW_LENGTH,
     Attachment,
     AttachmentState,
@@ -42,6 +43,7 @@ __all__ = [
     "ACTIVE",
     "COUNT_CAP",
     "MANAGERS",
+    "MAX_ORIGIN",
     "PAST",
     "PREVIEW_LENGTH",
     "REOPEN_WITHIN",

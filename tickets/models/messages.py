@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tickets.models.delivery import Delivery
 
 PREVIEW_LENGTH = 140
+#: A name or a title in Telegram is shorter.
+MAX_ORIGIN = 200
 
 
 class Sender(models.TextChoices):
@@ -57,6 +59,31 @@ class ContentType(models.TextChoices):
     POLL = "poll", _("Опрос")
     DICE = "dice", _("Кубик")
     STORY = "story", _("История")
+    LIVE_PHOTO = "live_photo", _("Живое фото")
+    RICH_MESSAGE = "rich_message", _("Оформленное сообщение")
+    CHECKLIST = "checklist", _("Список дел")
+    GAME = "game", _("Игра")
+    INVOICE = "invoice", _("Счёт на оплату")
+    PAID_MEDIA = "paid_media", _("Платные фото и видео")
+    SUCCESSFUL_PAYMENT = "successful_payment", _("Оплата прошла")
+    GIVEAWAY = "giveaway", _("Розыгрыш")
+    GIVEAWAY_WINNERS = "giveaway_winners", _("Итоги розыгрыша")
+    GIFT = "gift", _("Подарок")
+    UNIQUE_GIFT = "unique_gift", _("Уникальный подарок")
+    PASSPORT_DATA = "passport_data", _("Данные Telegram Passport")
+    WEB_APP_DATA = "web_app_data", _("Данные из веб-приложения")
+    USERS_SHARED = "users_shared", _("Выбраны люди")
+    CHAT_SHARED = "chat_shared", _("Выбран чат")
+    PINNED_MESSAGE = "pinned_message", _("Закреплено сообщение")
+    CHAT_BACKGROUND_SET = "chat_background_set", _("Изменён фон чата")
+    MESSAGE_AUTO_DELETE_TIMER_CHANGED = (
+        "message_auto_delete_timer_changed",
+        _("Изменено автоматическое удаление сообщений"),
+    )
+    WRITE_ACCESS_ALLOWED = "write_access_allowed", _("Боту разрешено писать")
+    CONNECTED_WEBSITE = "connected_website", _("Подключён сайт")
+    BOOST_ADDED = "boost_added", _("Чат усилен")
+    PROXIMITY_ALERT_TRIGGERED = "proximity_alert_triggered", _("Люди рядом друг с другом")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -114,6 +141,7 @@ class Message(models.Model):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("ответ на")
     )
     quote_text = models.CharField(_("цитата"), max_length=1024, blank=True)
+    forwarded_from = models.CharField(_("переслано от"), max_length=MAX_ORIGIN, blank=True, db_default="")
     resend_of = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -235,7 +263,7 @@ class Attachment(models.Model):
     message = models.ForeignKey(
         Message, on_delete=models.PROTECT, related_name="attachments", verbose_name=_("сообщение")
     )
-    kind = models.CharField(_("вид"), max_length=10, choices=ContentType.choices)
+    kind = models.CharField(_("вид"), max_length=40, choices=ContentType.choices)
     position = models.PositiveSmallIntegerField(_("порядок"), default=0)
     file = models.FileField(_("файл"), upload_to=attachment_path, max_length=200, blank=True)
     file_name = models.CharField(_("имя файла"), max_length=255, blank=True)

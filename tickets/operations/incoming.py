@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tickets.models import (
+    MAX_ORIGIN,
     SUBJECT_LENGTH,
     Attachment,
     AttachmentState,
@@ -66,6 +67,8 @@ class Incoming:
     files: Sequence[IncomingFile] = field(default_factory=tuple)
     quote: Message | None = None
     quote_text: str = ""
+    #: Whose words these are, where the customer passes somebody else's on.
+    forwarded_from: str = ""
     media_group_id: str = ""
     #: What the question is about, where somebody said; else the first line of its words.
     subject: str = ""
@@ -254,6 +257,7 @@ def _store(ticket: Ticket, incoming: Incoming) -> Message:
         entities=list(incoming.entities),
         quote=incoming.quote,
         quote_text=storable(incoming.quote_text)[:1024],
+        forwarded_from=storable(incoming.forwarded_from)[:MAX_ORIGIN],
         media_group_id=incoming.media_group_id[:64],
         sent_at=incoming.sent_at,
     )

@@ -4,6 +4,7 @@ Order is the message's id. A line of history stands after the message it followe
 of its first message, whatever came between its parts.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -78,8 +79,18 @@ ICONS: dict[str, str] = {
     ContentType.ANIMATION: "i-image",
     ContentType.VOICE: "i-mic",
     ContentType.AUDIO: "i-mic",
+    ContentType.STICKER: "i-image",
+    ContentType.LIVE_PHOTO: "i-play",
     ContentType.CONTACT: "i-phone",
 }
+
+
+#: Kinds that are heard and not seen, whatever their file could hold.
+SOUNDS = (ContentType.AUDIO, ContentType.VOICE)
+PLACES = (ContentType.LOCATION, ContentType.VENUE)
+#: Degrees, at the end of what a place says of itself.
+COORDINATES = re.compile(r"(?P<lat>-?\d{1,2}(?:\.\d+)?), (?P<lon>-?\d{1,3}(?:\.\d+)?)\s*\Z")
+MAP = "https://www.openstreetmap.org/?mlat={lat}&mlon={lon}#map=17/{lat}/{lon}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,8 @@ class FilePart:
         media_type = self.attachment.sniffed_type
         if not self.is_ready or media_type not in INLINE_TYPES or self.attachment.kind == ContentType.DOCUMENT:
             return "card"
-        return media_type.partition("/")[0]
+        # MP4 holds a sound alone as well as a film.
+        return "audio" if self.attachment.kind in SOUNDS else media_type.partition("/")[0]
 
     @property
     def is_picture(self) -> bool:
@@ -169,8 +181,25 @@ class FilePart:
         return self.shown_as in ("image", "video")
 
     @property
+    def is_sticker(self) -> bool:
+        return self.attachment.kind == ContentType.STICKER
+
+    @property
+    def is_round(self) -> bool:
+        return self.attachment.kind == ContentType.VIDEO_NOTE
+
+    @property
+    def goes_round(self) -> bool:
+        """Whether it begins anew when it has ended, and is silent, as Telegram plays it."""
+        return self.attachment.kind in (ContentType.ANIMATION, ContentType.STICKER, ContentType.LIVE_PHOTO)
+
+    @property
     def name(self) -> str:
-        return self.attachment.file_name or self.attachment.get_kind_display()
+        """Its file's name; of a sticker what it is and the emoji it stands for."""
+        kind = str(self.attachment.get_kind_display())
+        if self.is_sticker:
+            return f"{kind} {self.attachment.file_name}".rstrip()
+        return self.attachment.file_name or kind
 
     @property
     def icon(self) -> str:
@@ -259,6 +288,12 @@ class Bubble:
     @property
     def icon(self) -> str:
         return ICONS.get(self.message.content_type, "i-file")
+
+    @property
+    def map_url(self) -> str:
+        """Where the place a message names is to be seen; empty where it names none."""
+        place = COORDINATES.search(self.message.text) if self.message.content_type in PLACES else None
+        return MAP.format(lat=place["lat"], lon=place["lon"]) if place else ""
 
     @property
     def edited(self) -> str:
@@ -531,6 +566,7 @@ MESSAGE_FIELDS = (
     "entities",
     "media_group_id",
     "quote_text",
+    "forwarded_from",
     "resend_of",
     "sent_at",
     "edited_at",

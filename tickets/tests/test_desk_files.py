@@ -9,6 +9,9 @@ from tickets.models import AttachmentState
 from tickets.operations import Incoming, IncomingFile
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
+MP4, M4A = b"\0\0\0\x18ftypisom" + bytes(80), b"\0\0\0\x18ftypM4A " + bytes(80)
+MATROSKA = b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84"
+WEBM, MKV = MATROSKA + b"webm" + bytes(60), MATROSKA + b"matroska" + bytes(60)
 
 
 @pytest.fixture
@@ -152,3 +155,23 @@ def test_a_file_becomes_what_its_bytes_are(desk, aigerim, ticket, keep, content,
     text = desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
     bubble = text[text.index(f'id="m{attachment.message_id}"') :]
     assert element in bubble[: bubble.index("</li>")]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "name", "shown"),
+    [
+        (MP4, "video_note", "", '<video class="round" src='),
+        (MP4, "animation", "", 'preload="metadata" loop muted playsinline'),
+        (MP4, "live_photo", "", 'preload="metadata" loop muted playsinline'),
+        (WEBM, "sticker", "👍", '<video class="sticker" src='),
+        (PNG, "sticker", "👍", 'alt="Стикер 👍"'),
+        (MP4, "audio", "Вальс", "<audio src="),
+        (M4A, "audio", "Вальс.m4a", "<audio src="),
+        (b"fLaC" + bytes(80), "audio", "Вальс.flac", "<audio src="),
+        (MKV, "video", "Кино.mkv", '<a class="file" href='),
+    ],
+)
+def test_every_kind_of_file_is_played_or_handed_over(desk, aigerim, ticket, keep, content, kind, name, shown):
+    keep(content, name, kind)
+    text = desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
+    assert shown in text[text.index('id="log-list"') : text.index('id="reply"')]

@@ -212,12 +212,33 @@ def test_words_quoted_from_elsewhere_are_shown_without_a_link(desk, aigerim, tic
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("sticker", "Стикер"), ("location", "Геопозиция"), ("poll", "Опрос"), ("giveaway", "giveaway")],
+    [("sticker", "Стикер"), ("location", "Геопозиция"), ("poll", "Опрос"), ("giveaway", "Розыгрыш"), ("orb", "orb")],
 )
 def test_every_kind_of_message_is_visible_and_named(desk, aigerim, ticket, kind, name):
     message = received(ticket, content_type=kind)
     text = log(desk(aigerim).get(page(ticket)).text)
     assert re.search(rf'id="m{message.pk}".*?{name}', text, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "place"),
+    [
+        ("location", "43.24, 76.95", "mlat=43.24&amp;mlon=76.95"),
+        ("venue", "Склад\nул. Абая, 1\n-43.24, 176.95", "mlat=-43.24&amp;mlon=176.95"),
+        ("location", "", None),
+        ("text", "43.24, 76.95", None),
+    ],
+)
+def test_a_place_is_a_link_to_a_map(desk, aigerim, ticket, kind, words, place):
+    received(ticket, content_type=kind, text=words)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert ("Открыть на карте" in text) is (place is not None)
+    assert place is None or place in text
+
+
+def test_who_said_first_what_is_passed_on_is_named(desk, aigerim, ticket):
+    received(ticket, text="Заказ отправлен", forwarded_from="Магазин <b>")
+    assert "Переслано от: Магазин &lt;b&gt;" in log(desk(aigerim).get(page(ticket)).text)
 
 
 def test_the_bots_own_words_are_shown(desk, aigerim, ticket):
