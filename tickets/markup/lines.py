@@ -179,11 +179,7 @@ def _mark(line: Bubble) -> SafeString:
 
 
 def _origin(line: Bubble) -> SafeString:
-    return fill(
-        '<p class="by">{icon}{label}</p>',
-        icon=icon("i-reply"),
-        label=_("Переслано от: %(name)s") % {"name": line.message.forwarded_from},
-    )
+    return fill('<p class="by">{label}</p>', label=_("Переслано от: %(name)s") % {"name": line.message.forwarded_from})
 
 
 def _kind(line: Bubble) -> SafeString:
