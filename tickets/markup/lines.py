@@ -170,7 +170,8 @@ def meta(line: Bubble) -> SafeString:
 
 def _edited(line: Bubble) -> SafeString:
     before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": line.edited}) if line.edited else NOTHING
-    return fill("<span{before}>{label}</span>", before=before, label=_("изменено"))
+    label = _("изменено после ответа") if line.message.edited_after_answer else _("изменено")
+    return fill("<span{before}>{label}</span>", before=before, label=label)
 
 
 def _mark(line: Bubble) -> SafeString:

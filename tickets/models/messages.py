@@ -154,6 +154,7 @@ class Message(models.Model):
     digest = models.CharField(_("отпечаток содержимого"), max_length=64, blank=True)
     sent_at = models.DateTimeField(_("написано"), default=timezone.now)
     edited_at = models.DateTimeField(_("изменено"), null=True, blank=True)
+    edited_after_answer = models.BooleanField(_("изменено после ответа"), default=False, db_default=False)
     created_at = models.DateTimeField(_("принято"), default=timezone.now, editable=False)
 
     objects = MessageQuerySet.as_manager()

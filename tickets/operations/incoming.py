@@ -295,11 +295,17 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
         return message
     MessageRevision.objects.create(message=message, text=message.text, entities=message.entities, replaced_at=edited_at)
     message.text, message.entities, message.edited_at = text, list(entities), edited_at
-    message.save(update_fields=["text", "entities", "edited_at"])
+    message.edited_after_answer = _is_answered(ticket, message)
+    message.save(update_fields=["text", "entities", "edited_at", "edited_after_answer"])
     if ticket.last_message_id == message.pk:
         show_last(ticket, message)
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
     return message
+
+
+def _is_answered(ticket: Ticket, message: Message) -> bool:
+    """Whether a manager has replied since: what was answered may then be another question."""
+    return ticket.messages.filter(sender=Sender.MANAGER, pk__gt=message.pk).exists()
 
 
 @transaction.atomic
@@ -342,8 +348,8 @@ def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -
         MessageRevision.objects.create(
             message=message, text=message.text, entities=message.entities, replaced_at=edited_at
         )
-        message.edited_at = edited_at
-        message.save(update_fields=["edited_at"])
+        message.edited_at, message.edited_after_answer = edited_at, _is_answered(ticket, message)
+        message.save(update_fields=["edited_at", "edited_after_answer"])
     attachment = _expect(message, file, message.attachments.count())
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
     return attachment

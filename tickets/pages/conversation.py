@@ -570,6 +570,7 @@ MESSAGE_FIELDS = (
     "resend_of",
     "sent_at",
     "edited_at",
+    "edited_after_answer",
     *(f"author__{name}" for name in NAME_FIELDS),
     "service_account__name",
     *(f"quote__{name}" for name in ("sender", "content_type", "text")),

@@ -1,5 +1,6 @@
 """A customer's message: where it goes, and what it does to the ticket."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from tickets.models import (
     DeliveryState,
     Event,
     Language,
+    Message,
     Notice,
     Sender,
     Status,
@@ -181,6 +183,21 @@ def test_an_edit_keeps_what_it_replaced(ticket: Ticket, timur: Customer) -> None
     assert message.edited_at == edited_at
     assert [revision.text for revision in message.revisions.all()] == ["Номер 719-20"]
     assert ticket.last_text == "Номер 719-204"
+
+
+def test_an_edit_after_the_answer_is_told_from_one_before(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Callable[..., Message]
+) -> None:
+    before = wrote(timur, "Синяя", ticket=ticket).message
+    operations.revise(message=before, text="Красная", entities=[], edited_at=timezone.now())
+    answer(ticket, aigerim, "Красной нет")
+    after = wrote(timur, "Тогда белую", ticket=ticket).message
+    operations.revise(message=after, text="Тогда чёрную", entities=[], edited_at=timezone.now())
+    assert not Message.objects.filter(edited_after_answer=True).exists()
+
+    operations.revise(message=before, text="Зелёная", entities=[], edited_at=timezone.now())
+
+    assert list(Message.objects.filter(edited_after_answer=True)) == [before]
 
 
 def test_an_edit_that_changes_nothing_leaves_no_trace(ticket: Ticket, timur: Customer) -> None:

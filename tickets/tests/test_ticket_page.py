@@ -241,6 +241,15 @@ def test_who_said_first_what_is_passed_on_is_named(desk, aigerim, ticket):
     assert "Переслано от: Магазин &lt;b&gt;" in log(desk(aigerim).get(page(ticket)).text)
 
 
+@pytest.mark.parametrize(("answered", "label"), [(True, "изменено после ответа"), (False, "изменено")])
+def test_an_edit_says_whether_it_came_after_the_answer(desk, aigerim, ticket, answer, answered, label):
+    message = received(ticket, text="Синяя")
+    if answered:
+        answer(ticket, aigerim, "Синей нет")
+    operations.revise(message=message, text="Красная", entities=[], edited_at=timezone.now())
+    assert f'title="Было: Синяя">{label}</span>' in log(desk(aigerim).get(page(ticket)).text)
+
+
 def test_the_bots_own_words_are_shown(desk, aigerim, ticket):
     operations.say(customer=ticket.customer, notice=Notice.RECEIPT, text="Обращение принято", ticket=ticket)
     assert "<b>Бот:</b>" in log(desk(aigerim).get(page(ticket)).text)

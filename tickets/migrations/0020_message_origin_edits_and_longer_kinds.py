@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
             name="forwarded_from",
             field=models.CharField(blank=True, db_default="", max_length=200, verbose_name="переслано от"),
         ),
+        migrations.AddField(
+            model_name="message",
+            name="edited_after_answer",
+            field=models.BooleanField(db_default=False, default=False, verbose_name="изменено после ответа"),
+        ),
         migrations.AlterField(
             model_name="attachment",
             name="kind",
