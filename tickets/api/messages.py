@@ -58,7 +58,8 @@ class FileOut(serializers.Serializer[Any]):
 
 
 class MessageOut(serializers.Serializer[Any]):
-    """A message. `deliveryState` is null for what needs no delivery.
+    """A message. `deliveryState` is null for what needs no delivery. `quotedText` is the part of a message that was
+    quoted, or the words of one this ticket does not hold; `forwardedFrom` who said first what the customer passed on.
 
     `authorName` is the name colleagues use; service accounts get the one customers read, and neither `author` nor
     `serviceAccount`, the program a customer's message came through.
@@ -74,6 +75,8 @@ class MessageOut(serializers.Serializer[Any]):
     mediaType = serializers.CharField(source="content_type")
     files = FileOut(many=True, source="attachments")
     replyTo = serializers.IntegerField(source="quote_id", allow_null=True)
+    quotedText = serializers.CharField(source="quote_text")
+    forwardedFrom = serializers.CharField(source="forwarded_from")
     createdAt = Moment(source="sent_at")
     editedAt = Moment(source="edited_at", allow_null=True)
     deliveryState = serializers.SerializerMethodField()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from conftest import wrote
@@ -80,6 +81,8 @@ def test_a_reply_is_queued_for_the_customer(called_by: Call, aigerim: User, tick
         "mediaType": "text",
         "files": [],
         "replyTo": question.pk,
+        "quotedText": "",
+        "forwardedFrom": "",
         "createdAt": shown["createdAt"],
         "editedAt": None,
         "deliveryState": "queued",
@@ -200,3 +203,14 @@ class TestFiles:
         url = self.send(called_by(aigerim), ticket, picture()).json()["files"][0]["url"]
         assert called_by(dana).get(url).status_code == 404
         assert APIClient().get(url).status_code == 401
+
+
+def test_whose_words_a_customer_passed_on_and_what_they_quoted_is_told(
+    called_by: Call, aigerim: User, ticket: Ticket
+) -> None:
+    incoming = operations.Incoming(
+        sent_at=timezone.now(), text="Это как?", quote_text="Доставим завтра", forwarded_from="Сосед"
+    )
+    operations.receive(customer=ticket.customer, incoming=incoming, ticket=ticket)
+    last = called_by(aigerim).get(f"{V1}/tickets/{ticket.pk}/messages").json()["messages"][-1]
+    assert (last["quotedText"], last["forwardedFrom"]) == ("Доставим завтра", "Сосед")
