@@ -1,4 +1,5 @@
-"""A message of ours as Bot API requests: one for the text alone, or one for each file with the text under the first.
+"""A message of ours as Bot API requests: one for each piece of the text alone, or one for each file with the text under
+the first.
 
 What the domain counts as parts (`operations.parts_of`) is what is numbered here.
 """
@@ -13,7 +14,7 @@ from botbridge.buttons import Keyboard, inline_keyboard
 from botbridge.chats import listed, topics_offered
 from botbridge.models import ChatSession, TelegramMessage
 from tickets.models import Attachment, ContentType, Language, Message, Notice, Sender, Ticket
-from tickets.text import MAX_CAPTION, MAX_TEXT, utf16_length
+from tickets.text import MAX_CAPTION, MAX_TEXT, pieces_of, utf16_length
 
 #: sendPhoto takes up to 10 MB (Bot API, "Sending files"); bigger pictures go as files, unharmed.
 MAX_PHOTO = 10 * 1024 * 1024
@@ -48,6 +49,8 @@ def part_of(message: Message, number: int, session: ChatSession) -> Part:
         payload |= _words(message, captioned=bool(attachments))
         payload |= _quoting(message, session)
         payload |= _buttons(message)
+    elif not attachments:
+        payload["text"] = pieces_of(message.text)[number]
     if not attachments:
         return Part("sendMessage", payload)
     attachment = attachments[number]
@@ -66,7 +69,9 @@ def _words(message: Message, *, captioned: bool) -> Json:
 
     Where they would not fit beside a text of the greatest length, the text stands alone: it is never cut.
     """
-    text, entities = message.text, list(message.entities)
+    pieces = pieces_of(message.text)
+    # What is longer than a message was written by a manager, and so has no formatting.
+    text, entities = pieces[0], list(message.entities) if len(pieces) == 1 else []
     head = "\n".join(_lines_above(message))
     limit = MAX_CAPTION if captioned else MAX_TEXT
     joint = "\n" if text else ""

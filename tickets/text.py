@@ -4,6 +4,10 @@ import re
 import unicodedata
 
 MAX_TEXT = 4096  # sendMessage.text, in UTF-16 code units (Bot API, "sendMessage")
+#: A reply may be longer than a message of Telegram's, and leaves in pieces then.
+MAX_REPLY = 20_000
+#: Of a text in pieces each is a little shorter than a message may be: who writes stands above the first.
+PIECE = 3900
 MAX_CAPTION = 1024  # caption of a file, in UTF-16 code units (Bot API, "sendPhoto")
 
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -43,6 +47,24 @@ _DECORATION = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
 def utf16_length(text: str) -> int:
     """The length of `text` in UTF-16 code units, the measure of every Bot API limit and entity offset."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def pieces_of(text: str) -> list[str]:
+    """The texts of the messages a reply leaves in, one where it fits into one.
+
+    Cut behind a paragraph, a line or a word, in this order, unless that would waste half a message. The composer counts
+    by the same rule (static/js/composer.js).
+    """
+    if utf16_length(text) <= MAX_TEXT:
+        return [text]
+    pieces = []
+    while utf16_length(text) > PIECE:
+        head = text.encode("utf-16-le")[: 2 * PIECE].decode("utf-16-le", "ignore")
+        ends = (head.rfind(end) for end in ("\n\n", "\n", " "))
+        cut = next((end for end in ends if end > 0 and utf16_length(head[:end]) > PIECE // 2), len(head))
+        pieces.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return [*pieces, text] if text else pieces
 
 
 def storable(text: str) -> str:

@@ -288,6 +288,40 @@ def test_sent_once_more_it_comes_last(
     assert [item["text"].split("\n")[-1] for item in timurs_telegram.received()[-2:]] == ["Два", "Раз"]
 
 
+LONG = "\n\n".join(f"{number}" + " яхта" * 600 for number in range(3))
+
+
+def test_a_long_reply_leaves_in_pieces_one_after_another(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, LONG)
+    states = []
+    for _ in range(3):
+        send_next()
+        states.append(state_of(message)[0])
+    assert states == [DeliveryState.QUEUED, DeliveryState.QUEUED, DeliveryState.SENT]
+    texts = [item["text"].removeprefix("Айгерим, поддержка\n") for item in timurs_telegram.received()[-3:]]
+    assert [text[0] for text in texts] == ["0", "1", "2"]
+    assert [text.count("яхта") for text in texts] == [600, 600, 600]
+
+
+def test_of_a_long_reply_only_what_may_be_missing_is_sent_again(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, LONG)
+    send_next()
+    sandbox.knobs.turn_on("drop", times=1)
+    send_next()
+    assert state_of(message)[0] == DeliveryState.UNKNOWN
+
+    repeat = operations.resend(message_id=message.pk, actor=aigerim)
+    while state_of(repeat)[0] == DeliveryState.QUEUED:
+        send_next()
+
+    assert state_of(repeat)[0] == DeliveryState.SENT
+    assert [item["text"][0] for item in timurs_telegram.received()[-2:]] == ["1", "2"]
+
+
 def test_after_429_the_chat_waits_as_long_as_telegram_says_and_other_chats_do_not(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timur: Customer
 ):

@@ -125,6 +125,17 @@ def test_the_lines_above_fit_beside_all_but_the_longest_texts(ticket: Ticket, ai
     assert utf16_length(payload["text"]) == 4096
 
 
+def test_a_longer_reply_leaves_in_pieces_and_the_first_says_who_writes(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer, session: ChatSession
+):
+    message = answer(ticket, aigerim, "\n\n".join("яхта " * 600 for _ in range(3)).strip())
+    parts = [part_of(message, number, session).payload for number in range(operations.parts_of(message))]
+    assert [payload["text"].count("яхта") for payload in parts] == [600, 600, 600]
+    assert parts[0]["text"].startswith("Айгерим, поддержка\nяхта")
+    assert all(utf16_length(payload["text"]) <= 4096 for payload in parts)
+    assert all(set(payload) == {"chat_id", "text"} for payload in parts[1:])
+
+
 def test_the_bots_own_sentences_have_no_author(ticket: Ticket, timur: Customer, part: Any):
     message = operations.say(customer=timur, notice=Notice.HELP, text="Как это работает", ticket=ticket)
     assert part(message).payload == {"chat_id": timur.telegram_user_id, "text": "Как это работает"}

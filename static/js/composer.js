@@ -5,6 +5,8 @@ const MAX_FILES = 10;
 const MAX_FILE = 50 * 1024 * 1024; // Bot API, "Sending files"
 const MAX_PHOTO = 10 * 1024 * 1024;
 const MAX_TEXT = 4096; // UTF-16 code units, as a string's length
+const MAX_REPLY = 20000; // longer than a message, it leaves in pieces
+const PIECE = 3900;
 const MAX_CAPTION = 1024;
 const WARN_WITHIN = 200;
 const DRAFT_PAUSE = 800; // ms
@@ -145,11 +147,28 @@ document.addEventListener("drop", (event) => {
 
 // ---- length
 
+// In how many messages a reply leaves: the rule is the server's (tickets/text.py, pieces_of).
+function pieces(text) {
+  if (text.length <= MAX_TEXT) return 1;
+  let number = 0;
+  while (text.length > PIECE) {
+    const whole = /[\uD800-\uDBFF]/.test(text[PIECE - 1]) ? PIECE - 1 : PIECE;
+    const head = text.slice(0, whole);
+    const cut = ["\n\n", "\n", " "].map((end) => head.lastIndexOf(end)).find((end) => end > PIECE / 2) ?? whole;
+    number += 1;
+    text = text.slice(cut).trimStart();
+  }
+  return text ? number + 1 : number;
+}
+
 function count() {
-  const limit = files().length ? MAX_CAPTION : MAX_TEXT;
-  const left = limit - field().value.trim().length;
+  const text = field().value.trim();
+  const limit = files().length ? MAX_CAPTION : MAX_REPLY;
+  const left = limit - text.length;
   const counter = document.getElementById("counter");
-  counter.textContent = left <= WARN_WITHIN ? String(left) : "";
+  const parts = isNote() || files().length ? 1 : pieces(text);
+  const words = left <= WARN_WITHIN ? String(left) : "";
+  counter.textContent = parts > 1 && !words ? counter.dataset.pieces.replace("{n}", parts) : words;
   counter.toggleAttribute("data-over", left < 0);
 }
 

@@ -53,8 +53,8 @@ class Reason(models.TextChoices):
 class Delivery(models.Model):
     """What must reach the customer: one per message of ours. Its state is what the desk says about that message.
 
-    `parts_sent` counts the message's parts Telegram has accepted (a part is one attachment, or the text where there
-    is none), so that sending again repeats only what may be missing.
+    `parts_sent` counts the message's parts Telegram has accepted (a part is one attachment, or one piece of the text
+    where there is none), so that sending again repeats only what may be missing.
     """
 
     #: Not at an end: what the index `delivery_unsettled` holds.

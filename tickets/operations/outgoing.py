@@ -29,6 +29,7 @@ from tickets.models import (
 )
 from tickets.operations.acts import OUTBOX_CHANNEL, Act, announce, begin, lock_ticket, notify, ring
 from tickets.operations.conversation import put_back_to_work, recount_waiting
+from tickets.text import pieces_of
 
 UNDO_WINDOW = timedelta(seconds=8)
 STALE_AFTER = timedelta(minutes=30)
@@ -338,5 +339,5 @@ def _settle_if_queued(delivery_id: int, state: DeliveryState, reason: Reason) ->
 
 
 def parts_of(message: Message) -> int:
-    """How many calls a message takes: one for each file, or one for the text where there is none."""
-    return message.attachments.count() or 1
+    """How many calls a message takes: one for each file, or one for each piece of its text where there is none."""
+    return message.attachments.count() or len(pieces_of(message.text))

@@ -40,7 +40,7 @@ from tickets.operations.outgoing import (
 )
 from tickets.operations.seen import Seen
 from tickets.operations.uploads import StoredFiles, Upload, check_uploads, digest_of, stored
-from tickets.text import MAX_CAPTION, MAX_TEXT, storable, utf16_length
+from tickets.text import MAX_CAPTION, MAX_REPLY, pieces_of, storable, utf16_length
 
 NOTHING_TO_DECIDE = _("Здесь уже нечего решать: состояние сообщения изменилось. Обновите страницу.")
 
@@ -132,7 +132,7 @@ def _checked_text(text: str, uploads: Sequence[Upload]) -> str:
     text = storable(text).replace("\r\n", "\n").strip()
     if not text and not uploads:
         raise Invalid("text", _("Напишите текст или приложите файл."))
-    limit = MAX_CAPTION if uploads else MAX_TEXT
+    limit = MAX_CAPTION if uploads else MAX_REPLY
     length = utf16_length(text)
     if length > limit:
         raise Invalid(
@@ -257,7 +257,7 @@ def _check_edited(text: str, message: Message) -> None:
     files = message.attachments.count()
     if not text and not files:
         raise Invalid("text", _("Напишите текст или отзовите сообщение."))
-    limit = MAX_CAPTION if files else MAX_TEXT
+    limit = MAX_CAPTION if files else MAX_REPLY
     if utf16_length(text) > limit:
         raise Invalid("text", _("Слишком длинно: не больше {limit} знаков.").format(limit=limit))
 
@@ -332,14 +332,17 @@ def resend(*, message_id: int, actor: User, seen: Seen | None = None) -> Message
 
 def _copy_unsent(delivery: Delivery, actor: User) -> Message:
     original = delivery.message
-    unsent = list(original.attachments.order_by("position"))[delivery.parts_sent :]
+    files = list(original.attachments.order_by("position"))
+    unsent = files[delivery.parts_sent :]
+    # The words leave with the first file, or in pieces of their own.
+    said = pieces_of(original.text)[:1] if files else pieces_of(original.text)
     repeat = Message.objects.create(
         ticket=original.ticket,
         customer=original.customer,
         sender=Sender.MANAGER,
         author=actor,
         content_type=unsent[0].kind if unsent else original.content_type,
-        text=original.text if delivery.parts_sent == 0 else "",
+        text=original.text if delivery.parts_sent == 0 else "\n".join(said[delivery.parts_sent :]),
         entities=original.entities if delivery.parts_sent == 0 else [],
         quote=original.quote,
         resend_of=original,

@@ -159,7 +159,7 @@ def test_another_text_under_the_same_id_is_refused_with_a_fresh_one(htmx, aigeri
     ("change", "said"),
     [
         ({"text": "  \n "}, "Напишите текст или приложите файл."),
-        ({"text": "я" * 4097}, "Слишком длинно: 4097 из 4096"),
+        ({"text": "я" * 20_001}, "Слишком длинно: 20001 из 20000"),
         ({"quote": "999999"}, "Цитируемого сообщения"),
         ({"then": "snooze:moment", "moment": "вчера"}, "Выберите время в будущем"),
         ({"then": "snooze:moment", "moment": "2001-01-01T10:00"}, "Выберите время в будущем"),

@@ -173,7 +173,7 @@ def test_a_colleagues_note_is_unread_too_but_ones_own_is_not(
         answer(ticket, aigerim, seen=seen)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "я" * 4097, "😀" * 2049])
+@pytest.mark.parametrize("text", ["", "   ", "я" * 20_001, "😀" * 10_001])
 def test_a_text_telegram_would_refuse_is_refused_in_words(
     text: str, ticket: Ticket, aigerim: User, answer: Answer
 ) -> None:
@@ -325,7 +325,7 @@ def test_a_reply_being_sent_can_be_neither_edited_nor_withdrawn(ticket: Ticket, 
         operations.withdraw(message_id=message.pk, actor=aigerim)
 
 
-@pytest.mark.parametrize("text", ["  \r\n", "х" * 4097])
+@pytest.mark.parametrize("text", ["  \r\n", "х" * 20_001])
 def test_a_reply_is_edited_into_nothing_telegram_would_refuse(
     text: str, ticket: Ticket, aigerim: User, answer: Answer
 ) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from conftest import wrote
 from tickets.models import Customer, Draft, Message, Sender, Ticket, User
 from tickets.tests.browser.conftest import OpenPage
+from tickets.text import pieces_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
 
@@ -149,11 +150,26 @@ def test_alt_n_turns_to_the_team_and_back_and_keeps_the_words(page):
     assert replies() == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "слово " * 700,
+        "😀" * 3000,
+        "\n\n".join("я" * 2500 for _ in range(5)),
+        "\n".join("строка " * 90 for _ in range(12)),
+        "x" + "😀" * 4000,
+    ],
+)
+def test_a_long_reply_says_in_how_many_pieces_it_will_leave(page, text):
+    page.fill(FIELD, text)
+    expect(page.locator("#counter")).to_have_text(f"Уйдёт частями: {len(pieces_of(text.strip()))}")
+
+
 def test_the_counter_shows_only_near_the_end_and_sooner_with_a_file(page):
     counter = page.locator("#counter")
     page.fill(FIELD, "я" * 3800)
     expect(counter).to_have_text("")
-    page.fill(FIELD, "я" * 3900)
+    page.fill(FIELD, "я" * 19_804)
     expect(counter).to_have_text("196")
     page.fill(FIELD, "я" * 1000)
     attach(page, ("акт.pdf", 10))
