@@ -15,17 +15,20 @@ from django.utils import timezone, translation
 from botbridge import calls, conversation, pace
 from botbridge.doorbell import JOBS
 from botbridge.incoming import (
-    IN_WORDS,
     MAX_DOWNLOAD_MB,
+    NOTHING_UNSAID,
     OPENED,
     SERVICE,
     TelegramFileObject,
     as_time,
     file_of,
+    files_of,
     incoming,
     incoming_file,
     is_too_big,
     kind_of,
+    lost_its_content,
+    shows_files_in_words,
     words_of,
 )
 from botbridge.models import ChatSession, TelegramFile, TelegramMessage
@@ -222,9 +225,8 @@ class Chat:
             telegram_id=message.message_id,
             message=received.message,
         )
-        file = file_of(message)
-        if file is not None:
-            self._fetch(received.message.attachments.get(), file)
+        for attachment, file in zip(received.message.attachments.order_by("position"), files_of(message), strict=True):
+            self._fetch(attachment, file)
         if message.media_group_id:
             album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
             others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]
@@ -254,7 +256,9 @@ class Chat:
     def _warn(self, message: types.Message, ticket: Ticket) -> None:
         """Tell the customer what the desk cannot show, while they can still put it another way."""
         kind = kind_of(message)
-        understood = kind in (ContentType.TEXT, ContentType.RICH_MESSAGE, *OPENED, *IN_WORDS, *SERVICE)
+        understood = kind in (ContentType.TEXT, *OPENED, *NOTHING_UNSAID, *SERVICE) or bool(words_of(message)[0])
+        if lost_its_content(message) or shows_files_in_words(message):
+            understood = False
         with self.speaking():
             if is_too_big(file_of(message)):
                 text = conversation.file_too_big(MAX_DOWNLOAD_MB)

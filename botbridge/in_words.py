@@ -28,7 +28,8 @@ def _venue(venue: types.Venue) -> str:
 
 
 def _poll(poll: types.Poll) -> str:
-    return _list(poll.question, (option.text for option in poll.options))
+    lines = [poll.question, *filter(None, [poll.description])]
+    return _list("\n".join(lines), (option.text for option in poll.options))
 
 
 def _checklist(checklist: types.Checklist) -> str:
@@ -60,6 +61,18 @@ def _rich_message(message: types.RichMessage) -> str:
     return words_of_rich_message(message.model_dump(mode="json", exclude_none=True))
 
 
+def _tasks(added: types.ChecklistTasksAdded) -> str:
+    return "\n".join(f"– {task.text}" for task in added.tasks)
+
+
+def _option(added: types.PollOptionAdded) -> str:
+    return f"– {added.option_text}"
+
+
+def _gift(gift: types.GiftInfo) -> str:
+    return gift.text or ""
+
+
 def _web_app_data(data: types.WebAppData) -> str:
     return data.data
 
@@ -77,4 +90,7 @@ IN_WORDS: dict[str, Callable[..., str]] = {
     ContentType.INVOICE: _titled,
     ContentType.RICH_MESSAGE: _rich_message,
     ContentType.WEB_APP_DATA: _web_app_data,
+    ContentType.CHECKLIST_TASKS_ADDED: _tasks,
+    ContentType.POLL_OPTION_ADDED: _option,
+    ContentType.GIFT: _gift,
 }

@@ -43,8 +43,6 @@ CANDIDATES = 20
 
 #: What of an update is a message that must reach the desk.
 MESSAGES = ("message", "edited_message")
-#: Without these, and the sender, a message is none of anybody's.
-ITSELF = ("message_id", "date", "edit_date", "chat")
 
 Json = dict[str, Any]
 
@@ -204,12 +202,13 @@ def _storable(value: Any) -> Any:
 
 
 def _without(update: Json, refused: Collection[str]) -> Json:
-    """The update without those parts of its message; what kind of message it was is kept."""
+    """The update without those parts of its message, but for what it is none without, which is cut down."""
     for name in MESSAGES:
         message = update.get(name)
         if isinstance(message, dict):
-            kept = {part: value for part, value in message.items() if part not in refused or part in (*ITSELF, "from")}
-            return {"update_id": update.get("update_id"), name: {**_said(message), **kept}}
+            kept = {part: value for part, value in message.items() if part not in refused}
+            cut_down = {part: value for part, value in _itself(message).items() if part in refused}
+            return {"update_id": update.get("update_id"), name: {**_said(message), **kept, **cut_down}}
     return {}
 
 
@@ -218,20 +217,32 @@ def _bare(update: Json) -> Json:
     for name in MESSAGES:
         message = update.get(name)
         if isinstance(message, dict):
-            kept = {part: message[part] for part in ITSELF if part in message}
-            sender = message.get("from")
-            if isinstance(sender, dict):
-                kept["from"] = {"is_bot": False, "first_name": "", **_strings(sender), "id": sender.get("id")}
-            return {"update_id": update.get("update_id"), name: {**_said(message), **kept}}
+            return {"update_id": update.get("update_id"), name: {**_said(message), **_itself(message)}}
     return {}
+
+
+def _itself(message: Json) -> Json:
+    """Which message it is, whose and when, in the least that says so."""
+    parts: Json = {part: message[part] for part in ("message_id", "date", "chat", "edit_date") if part in message}
+    if not isinstance(parts.get("edit_date"), int):
+        parts.pop("edit_date", None)
+    if isinstance(parts.get("chat"), dict):
+        parts["chat"] = {part: parts["chat"].get(part) for part in ("id", "type")}
+    sender = message.get("from")
+    if isinstance(sender, dict):
+        parts["from"] = {"is_bot": False, "first_name": "", **_strings(sender), "id": sender.get("id")}
+    return parts
 
 
 def _said(message: Json) -> Json:
     """The words of a message that cannot be read as it is, and its kind under a name no type has."""
-    words = message.get("text", message.get("caption"))
-    if not isinstance(words, str):
-        words = words_of_rich_message(message.get("rich_message"))
-    return {"text": words, UNREAD_KIND: kind_in_json(message)} if words else {UNREAD_KIND: kind_in_json(message)}
+    kind = {UNREAD_KIND: kind_in_json(message)}
+    # A caption stays one: as a text it could be taken for a command, and its picture would be lost.
+    for name in ("text", "caption"):
+        if isinstance(message.get(name), str):
+            return {name: message[name], **kind}
+    words = words_of_rich_message(message.get("rich_message"))
+    return {"text": words, **kind} if words else kind
 
 
 def _strings(sender: Json) -> Json:

@@ -1,11 +1,13 @@
 """What a message of Telegram's is in the domain's words."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from aiogram import types
 
 from botbridge.in_words import content_in_words
+from botbridge.rich import holds_files
 from tickets.models import AttachmentState, ContentType, Message
 from tickets.operations import Incoming, IncomingFile
 
@@ -26,7 +28,7 @@ OPENED = (
     ContentType.LIVE_PHOTO,
 )
 #: Kinds that leave nothing unsaid when the desk shows what they say in words.
-IN_WORDS = (
+NOTHING_UNSAID = (
     ContentType.DICE,
     ContentType.CONTACT,
     ContentType.LOCATION,
@@ -40,6 +42,11 @@ IN_WORDS = (
 SERVICE = frozenset(
     {
         "boost_added",
+        "checklist_tasks_done",
+        "forum_topic_closed",
+        "forum_topic_created",
+        "forum_topic_edited",
+        "forum_topic_reopened",
         "chat_background_set",
         "connected_website",
         "message_auto_delete_timer_changed",
@@ -78,22 +85,45 @@ def kind_in_json(message: dict[str, Any]) -> str:
 def kind_of(message: types.Message) -> str:
     """The Bot API's name for what the message carries, also one that is newer than aiogram."""
     unread = (message.model_extra or {}).get(UNREAD_KIND)
-    if unread is not None:
-        return str(unread)
     kind = str(message.content_type.value if hasattr(message.content_type, "value") else message.content_type)
+    if unread is not None and (kind in ("text", "unknown") or getattr(message, unread, None) is not None):
+        return str(unread)
     if kind != "unknown":
         return kind
     return next(iter(message.model_extra or ()), kind)
+
+
+def lost_its_content(message: types.Message) -> bool:
+    """Whether aiogram could not read what the message is about, and no words stand for it."""
+    kind = (message.model_extra or {}).get(UNREAD_KIND, ContentType.TEXT)
+    return kind not in (ContentType.TEXT, ContentType.RICH_MESSAGE) and getattr(message, kind, None) is None
 
 
 def file_of(message: types.Message) -> TelegramFileObject | None:
     """The file the desk is to have; of a photo's sizes the largest, of a live photo what moves."""
     kind = kind_of(message)
     if kind == ContentType.PHOTO:
-        return max(message.photo or [], key=lambda size: size.width * size.height, default=None)
+        return _largest(message.photo or [])
     if kind == ContentType.STICKER and message.sticker is not None and message.sticker.is_animated:
         return message.sticker.thumbnail  # the sticker itself is drawn by Telegram's own programs alone
     return getattr(message, kind) if kind in OPENED else None
+
+
+def files_of(message: types.Message) -> list[TelegramFileObject]:
+    """All the desk is to have: of a live photo the picture itself comes before what moves."""
+    main = file_of(message)
+    still = _largest(message.photo or []) if kind_of(message) == ContentType.LIVE_PHOTO else None
+    return [file for file in (still, main) if file is not None]
+
+
+def shows_files_in_words(message: types.Message) -> bool:
+    """Whether it is a rich message with files in it, which the desk names only."""
+    rich = message.rich_message
+    return rich is not None and holds_files(rich.model_dump(mode="json", exclude_none=True))
+
+
+def _largest(sizes: Sequence[types.PhotoSize]) -> types.PhotoSize | None:
+    return max(sizes, key=lambda size: size.width * size.height, default=None)
 
 
 def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
@@ -123,13 +153,12 @@ def is_new_command(message: types.Message) -> bool:
 def incoming(message: types.Message, *, quote: Message | None) -> Incoming:
     """The domain's view of a customer's message."""
     text, entities = words_of(message)
-    file = file_of(message)
     return Incoming(
         content_type=kind_of(message),
         text=text,
         entities=entities,
         sent_at=as_time(message.date),
-        files=[incoming_file(message, file)] if file is not None else [],
+        files=[incoming_file(message, file) for file in files_of(message)],
         quote=quote,
         quote_text=_quoted_words(message, quote),
         forwarded_from=_origin(message),
@@ -145,7 +174,8 @@ def _quoted_words(message: types.Message, quote: Message | None) -> str:
     if quote is None and isinstance(answered, types.Message) and kind_of(answered) not in SERVICE:
         return words_of(answered)[0] or name_of_kind(kind_of(answered))
     if message.external_reply is not None:
-        kind = next((kind for kind in ContentType.values if getattr(message.external_reply, kind, None)), "")
+        kinds = (*LOOK_LIKE_ANOTHER, *ContentType)
+        kind = next((kind.value for kind in kinds if getattr(message.external_reply, kind.value, None)), "")
         return name_of_kind(kind)
     return ""
 
@@ -156,17 +186,22 @@ def name_of_kind(kind: str) -> str:
 
 
 def _origin(message: types.Message) -> str:
-    """Who said first what the customer forwards, as Telegram shows it (Bot API, "MessageOrigin")."""
+    """Who said first what the customer forwards, as Telegram shows it (Bot API, "MessageOrigin").
+
+    A question mark for whoever has no name any more: these are not the customer's own words.
+    """
     match message.forward_origin:
+        case None:
+            return ""
         case types.MessageOriginUser() as origin:
-            return origin.sender_user.full_name
+            name = origin.sender_user.full_name
         case types.MessageOriginHiddenUser() as origin:
-            return origin.sender_user_name
+            name = origin.sender_user_name
         case types.MessageOriginChat() as origin:
-            return origin.sender_chat.full_name
+            name = origin.sender_chat.title or origin.sender_chat.full_name
         case types.MessageOriginChannel() as origin:
-            return origin.chat.full_name
-    return ""
+            name = origin.chat.title or origin.chat.full_name
+    return name.strip() or "?"
 
 
 def as_time(moment: datetime | int) -> datetime:
@@ -180,8 +215,9 @@ def is_too_big(file: TelegramFileObject | None) -> bool:
 
 def incoming_file(message: types.Message, file: TelegramFileObject) -> IncomingFile:
     """The domain's view of the message's file."""
+    is_still = isinstance(file, types.PhotoSize) and kind_of(message) == ContentType.LIVE_PHOTO
     return IncomingFile(
-        kind=kind_of(message),
+        kind=ContentType.PHOTO if is_still else kind_of(message),
         file_unique_id=file.file_unique_id,
         file_name=_name_of_file(file) or (message.sticker.emoji if message.sticker is not None else "") or "",
         size=file.file_size,

@@ -26,8 +26,14 @@ def words_of_rich_message(message: Any) -> str:
     return "\n".join(line for block in _objects(message, "blocks") for line in _lines(block))
 
 
+def holds_files(holder: Any) -> bool:
+    """Whether a rich message, or a block of one, shows anything that its words only name."""
+    blocks = [*_objects(holder, "blocks"), *_objects(holder, "items")]
+    return any(FILES.keys() & block.keys() or holds_files(block) for block in blocks)
+
+
 def _lines(block: Json) -> Iterator[str]:
-    file = next((str(kind.label) for name, kind in FILES.items() if name in block), "")
+    file = next((f"[{kind.label}]" for name, kind in FILES.items() if name in block), "")
     yield from filter(None, [file, *(_inline(block.get(name)) for name in ("summary", "label", "text", "expression"))])
     for inner in (*_objects(block, "blocks"), *_objects(block, "items")):
         yield from _lines(inner)
@@ -60,5 +66,8 @@ def _inline(text: Any) -> str:
         return "".join(map(_inline, text))
     if not isinstance(text, dict):
         return ""
-    said = next((text[name] for name in ("text", "expression", "alternative_text", "button") if name in text), "")
-    return _inline(said)
+    said = _inline(
+        next((text[name] for name in ("text", "expression", "alternative_text", "button") if name in text), "")
+    )
+    address = text.get("url")
+    return f"{said} ({address})" if isinstance(address, str) and address != said else said

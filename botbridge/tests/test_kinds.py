@@ -35,11 +35,6 @@ FILES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"sticker": {**PICTURE, **STICKER, "file_id": "drawn", "is_animated": True, "thumbnail": {**FILE, **SMALL}}},
         SMALL,
     ),
-    (
-        "live_photo",
-        {"live_photo": {**PICTURE, "duration": 3}, "photo": [{**FILE, **SMALL}]},
-        {"width": 640, "duration": 3},
-    ),
 ]
 
 PLACE = {"latitude": 43.24, "longitude": 76.95}
@@ -264,3 +259,55 @@ def test_a_message_aiogram_cannot_read_whole_keeps_all_it_can(
     message = Message.objects.get(sender="client")
     assert (message.content_type, message.text, message.attachments.exists()) == (kind, words, has_file)
     assert message.customer.name.startswith("Тимур")
+
+
+def test_of_a_live_photo_the_picture_and_what_moves_are_kept(phone: Phone):
+    phone.send(live_photo={**PICTURE, "file_id": "clip", "duration": 3}, photo=[{**FILE, **SMALL}, PICTURE])
+    message = Message.objects.get(sender="client")
+    assert message.content_type == "live_photo"
+    still, clip = message.attachments.order_by("position")
+    assert (still.kind, still.width, clip.kind, clip.duration) == ("photo", 640, "live_photo", 3)
+    assert [TelegramFile.objects.get(attachment=file).file_id for file in (still, clip)] == ["long-id", "clip"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"photo": "?"}, True),
+        ({"photo": "?", "caption": "Вот"}, True),
+        ({"location": {"latitude": "там"}}, True),
+        ({"photo": [PICTURE], "story": "?"}, False),
+        ({"text": "Где заказ?", "entities": "?"}, False),
+        ({"rich_message": {"blocks": [{"type": "block_of_the_future", "text": "Да"}]}}, False),
+        ({"rich_message": {"blocks": [{"type": "photo", "photo": [PICTURE]}]}}, True),
+    ],
+)
+def test_a_customer_is_told_of_what_the_desk_cannot_show(phone: Phone, content: Any, told: bool):
+    phone.send(**content)
+    assert (CANNOT_OPEN in phone.heard) is told
+
+
+def test_a_caption_is_no_command_however_little_of_its_message_can_be_read(phone: Phone):
+    phone.send(photo=[PICTURE], caption="/help", story="?")
+    message = Message.objects.get(sender="client")
+    assert (message.text, message.attachments.count()) == ("/help", 1)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"from": {"id": 700_001, "is_bot": "?", "first_name": "Тимур"}},
+        {"edit_date": "?"},
+        {"chat": {"id": 700_001, "type": "private", "first_name": 5}},
+    ],
+)
+def test_what_is_odd_about_a_sender_or_a_chat_costs_no_file(phone: Phone, refused: Any):
+    phone.send(photo=[PICTURE], caption="Вот", **refused)
+    message = Message.objects.get(sender="client")
+    assert (message.text, message.attachments.count(), message.customer.telegram_user_id) == ("Вот", 1, 700_001)
+
+
+def test_where_the_newer_of_two_forms_cannot_be_read_the_older_is_taken(phone: Phone):
+    phone.send(animation="?", document={**FILE, "file_name": "кот.mp4"})
+    message = Message.objects.get(sender="client")
+    assert (message.content_type, message.attachments.get().file_name) == ("document", "кот.mp4")

@@ -17,6 +17,7 @@ from tickets.models import (
     Change,
     ContentType,
     Customer,
+    DeliveryState,
     Event,
     Language,
     Message,
@@ -304,8 +305,13 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
 
 
 def _is_answered(ticket: Ticket, message: Message) -> bool:
-    """Whether a manager has replied since: what was answered may then be another question."""
-    return ticket.messages.filter(sender=Sender.MANAGER, pk__gt=message.pk).exists()
+    """Whether a manager has replied since: what was answered may then be another question.
+
+    A reply taken back, refused or held has told the customer nothing.
+    """
+    silent = [DeliveryState.CANCELLED, DeliveryState.FAILED, DeliveryState.HELD]
+    replies = ticket.messages.filter(sender=Sender.MANAGER, pk__gt=message.pk)
+    return replies.exclude(delivery__state__in=silent, delivery__parts_sent=0).exists()
 
 
 @transaction.atomic

@@ -280,10 +280,9 @@ class Bubble:
 
     @property
     def named_kind(self) -> str:
-        """The kind in words, for a message that has neither words nor a file to show."""
-        if self.message.content_type == ContentType.TEXT or self.files:
-            return ""
-        return self.message.content_label
+        """The kind in words, of a message that has no file to show; also of one in an album beside others that have."""
+        without = (each for each in self.messages if each.content_type != ContentType.TEXT and not each.parts)
+        return next((each.content_label for each in without), "")
 
     @property
     def icon(self) -> str:

@@ -193,6 +193,8 @@ def test_an_edit_after_the_answer_is_told_from_one_before(
     answer(ticket, aigerim, "Красной нет")
     after = wrote(timur, "Тогда белую", ticket=ticket).message
     operations.revise(message=after, text="Тогда чёрную", entities=[], edited_at=timezone.now())
+    operations.withdraw(message_id=answer(ticket, aigerim, "Белой тоже").pk, actor=aigerim)
+    operations.revise(message=after, text="Тогда серую", entities=[], edited_at=timezone.now())
     assert not Message.objects.filter(edited_after_answer=True).exists()
 
     operations.revise(message=before, text="Зелёная", entities=[], edited_at=timezone.now())

@@ -250,6 +250,13 @@ def test_an_edit_says_whether_it_came_after_the_answer(desk, aigerim, ticket, an
     assert f'title="Было: Синяя">{label}</span>' in log(desk(aigerim).get(page(ticket)).text)
 
 
+def test_a_picture_of_an_album_that_nobody_could_read_is_named_beside_the_others(desk, aigerim, ticket):
+    for files in ([IncomingFile(kind="photo")], []):
+        received(ticket, content_type="photo", media_group_id="7", files=files)
+    shown = log(desk(aigerim).get(page(ticket)).text)
+    assert re.search(r'<p class="kind">.*?Фото</p>', shown)
+
+
 def test_the_bots_own_words_are_shown(desk, aigerim, ticket):
     operations.say(customer=ticket.customer, notice=Notice.RECEIPT, text="Обращение принято", ticket=ticket)
     assert "<b>Бот:</b>" in log(desk(aigerim).get(page(ticket)).text)
