@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from helpdesk.bench import bridge, measuring, report, servers
+from helpdesk.bench.soak import soak
 from helpdesk.bench.store import Store
 
 ROWS = (*measuring.ALL, *bridge.ALL)
@@ -47,6 +48,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--rounds", type=int, default=5, help="how often everything takes its turn; %(default)s")
         parser.add_argument("--seconds", type=float, default=3.0, help="of each turn; %(default)s")
+        parser.add_argument(
+            "--soak",
+            type=float,
+            default=0,
+            metavar="MINUTES",
+            help="then load everything for so long at the largest size, and watch the memory; an hour is 60",
+        )
         parser.add_argument("--drop", action="store_true", help="drop the filled databases at the end, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -78,6 +86,8 @@ class Command(BaseCommand):
             rows = report.targets(found, memory)
             bot = bridge.Bridge(store, names[-1], desks[-1], environment)
             rows += bot.rows(options["rows"], self.stderr.write)
+            if options["soak"]:
+                rows += soak(bot, pids[sizes[-1]], options["soak"], self.stderr.write)
             text = report.markdown(found, rows, _facts(store, options))
         self.stdout.write(text)
         report.write(DOCUMENT, text)
@@ -112,6 +122,7 @@ def _facts(store: Store, options: dict[str, Any]) -> list[str]:
     sizes = " ".join(str(size) for size in options["sizes"])
     some = shlex.join(options["rows"]) if set(options["rows"]) != set(ROWS) else ""
     only = f" --rows {some}" if some else ""
+    only += f" --soak {options['soak']:g}" if options["soak"] else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} cores, {memory:.0f} GB, {platform.machine()}",
