@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from tickets.markup.pieces import NOTHING, avatar, clock, fill, icon, joined, mark
-from tickets.models import DeliveryState, Ticket
+from tickets.models import DeliveryState, Message, Ticket
 from tickets.pages.conversation import PLACES, Bubble, Day, Fresh, HistoryLine, Line
 
 #: Renders a template with these values beside the page's own.
@@ -160,7 +160,7 @@ def meta(line: Bubble) -> SafeString:
     message = line.message
     return fill(
         META,
-        edited=_edited(line) if message.edited_at else NOTHING,
+        edited=_edited(line.edited) if line.edited else NOTHING,
         decided=fill("<span>{decided}</span>", decided=line.decided) if line.decided else NOTHING,
         resent=fill("<span>{label}</span>", label=_("отправлено ещё раз")) if line.resent else NOTHING,
         clock=clock(message.sent_at),
@@ -168,9 +168,10 @@ def meta(line: Bubble) -> SafeString:
     )
 
 
-def _edited(line: Bubble) -> SafeString:
-    before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": line.edited}) if line.edited else NOTHING
-    label = _("изменено после ответа") if line.message.edited_after_answer else _("изменено")
+def _edited(message: Message) -> SafeString:
+    former = getattr(message, "former_text", None)
+    before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": former}) if former else NOTHING
+    label = _("изменено после ответа") if message.edited_after_answer else _("изменено")
     return fill("<span{before}>{label}</span>", before=before, label=label)
 
 

@@ -295,9 +295,10 @@ class Bubble:
         return MAP.format(lat=place["lat"], lon=place["lon"]) if place else ""
 
     @property
-    def edited(self) -> str:
-        """What the message said before its last edit, or an empty string; `edited_at` tells whether there was one."""
-        return getattr(self.message, "former_text", None) or ""
+    def edited(self) -> Message | None:
+        """The message that was edited, of an album's the one edited last; `former_text` is what it said before."""
+        edits = [(message.edited_at, message.pk, message) for message in self.messages if message.edited_at is not None]
+        return max(edits)[2] if edits else None
 
     @property
     def delivery(self) -> Delivery | None:

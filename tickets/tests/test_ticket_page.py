@@ -111,6 +111,13 @@ def test_an_album_is_one_bubble_whose_every_message_can_be_found(desk, aigerim, 
     assert f'data-message="{photos[-1].pk}"' in text
 
 
+def test_an_edit_of_any_of_an_albums_captions_is_told(desk, aigerim, ticket):
+    photos = [photo(ticket) for _ in range(2)]
+    operations.revise(message=photos[1], text="Сбоку", entities=[], edited_at=timezone.now())
+    operations.revise(message=photos[1], text="Сзади", entities=[], edited_at=timezone.now())
+    assert 'title="Было: Сбоку">изменено</span>' in log(desk(aigerim).get(page(ticket)).text)
+
+
 def photo(ticket):
     return received(
         ticket, content_type="photo", media_group_id="a1", files=[IncomingFile(kind="photo", file_name="снимок")]
