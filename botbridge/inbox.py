@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from botbridge import crash, log_context, pace
 from botbridge.doorbell import Bell
-from botbridge.incoming import UNREAD_KIND, kind_in_json
+from botbridge.incoming import UNREAD_KIND, UNREAD_ORIGIN, kind_in_json
 from botbridge.metrics import UPDATES
 from botbridge.models import MAX_REASON, ChatSession, Update
 from botbridge.rich import words_of_rich_message
@@ -236,7 +236,7 @@ def _itself(message: Json) -> Json:
 
 def _said(message: Json) -> Json:
     """The words of a message that cannot be read as it is, and its kind under a name no type has."""
-    kind = {UNREAD_KIND: kind_in_json(message)}
+    kind = {UNREAD_KIND: kind_in_json(message), UNREAD_ORIGIN: "forward_origin" in message}
     # A caption stays one: as a text it could be taken for a command, and its picture would be lost.
     for name in ("text", "caption"):
         if isinstance(message.get(name), str):

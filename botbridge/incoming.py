@@ -71,6 +71,8 @@ TelegramFileObject = (
 
 #: Where the inbox notes the kind of a message that aiogram could not read whole.
 UNREAD_KIND = "kind_of_unread"
+#: Where it notes that such a message was forwarded.
+UNREAD_ORIGIN = "is_unread_forwarded"
 #: Kinds whose messages look like another as well (Bot API, "Message": animation, venue, live_photo).
 LOOK_LIKE_ANOTHER = (ContentType.ANIMATION, ContentType.VENUE, ContentType.LIVE_PHOTO)
 
@@ -188,11 +190,11 @@ def name_of_kind(kind: str) -> str:
 def _origin(message: types.Message) -> str:
     """Who said first what the customer forwards, as Telegram shows it (Bot API, "MessageOrigin").
 
-    A question mark for whoever has no name any more: these are not the customer's own words.
+    A question mark for whoever has no name any more, or a shape nobody knows: these are not the customer's own words.
     """
     match message.forward_origin:
         case None:
-            return ""
+            return "?" if (message.model_extra or {}).get(UNREAD_ORIGIN) else ""
         case types.MessageOriginUser() as origin:
             name = origin.sender_user.full_name
         case types.MessageOriginHiddenUser() as origin:

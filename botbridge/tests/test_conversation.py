@@ -409,6 +409,8 @@ def test_what_an_answer_is_to_is_shown_though_the_desk_never_held_it(
             "Анна Ли",
         ),
         ({"type": "hidden_user", "sender_user_name": "Сосед"}, "Сосед"),
+        ({"type": "hidden_user", "sender_user_name": ""}, "?"),
+        ({"type": "origin_of_the_future"}, "?"),
         ({"type": "chat", "sender_chat": {"id": -5, "type": "group", "title": "Дом 7"}}, "Дом 7"),
         ({"type": "channel", "chat": {"id": -6, "type": "channel", "title": "Новости"}, "message_id": 1}, "Новости"),
     ],
