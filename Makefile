@@ -8,14 +8,15 @@ SLOW_ONLY := slow or (browser and not loop)
 export DEBUG ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all coverage bench lint format messages openapi lock
+.PHONY: help run test test-all coverage bench chaos lint format messages openapi lock
 
 help:
 	@echo "make run       install and start everything: desk, bot, jobs and a sandbox in Telegram's place"
-	@echo "make test      lint, types and the fast tests; also on PostgreSQL where TEST_DATABASE_URL names a database"
-	@echo "make test-all  make test and then the slow tests: killed processes, every browser run"
+	@echo "make test      lint, types and the fast tests, on SQLite or the PostgreSQL that TEST_DATABASE_URL names"
+	@echo "make test-all  the slow tests too: killed processes, every browser run; with TEST_DATABASE_URL on both databases"
 	@echo "make coverage  measure what the fast tests reach of tickets and botbridge, and fail under 95% of lines, 90% of branches"
 	@echo "make bench     fill PostgreSQL with up to a million tickets and measure: docs/performance.md"
+	@echo "make chaos     kill the bot while people write, break networks and databases, and see that nothing is lost: docs/chaos.md"
 	@echo "make format    let ruff put the code in order"
 	@echo "make messages  collect the texts to translate and compile the translations"
 	@echo "make openapi   write the API's document anew, docs/openapi.yaml"
@@ -45,18 +46,20 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
 
+# On two cores three workers fill the pauses in which tests wait.
+fast = $(BIN)/python -m pytest -n 3 --dist worksteal -m "$(1)not ($(SLOW_ONLY))" $(2)
+slow = $(BIN)/python -m pytest -n 3 --dist worksteal -m "$(1)($(SLOW_ONLY))" --durations 15
+on_sqlite = env -u TEST_DATABASE_URL $(1)
+
 test: lint
-	$(call pytest,3,not ($(SLOW_ONLY)))
+	$(call fast)
 
+# Where there is a PostgreSQL to test on, what asks a database is tested on SQLite too: what is right on one can be wrong
+# on the other.
 test-all: test
-	$(call pytest,2,$(SLOW_ONLY))
-
-# Where there is a PostgreSQL to test on, what asks a database runs twice: what is right on one can be wrong on the other.
-# On two cores, three workers fill the pauses in which fast tests wait; slow tests start processes of their own.
-define pytest
-env -u TEST_DATABASE_URL $(BIN)/python -m pytest -n $(1) --dist worksteal -m "$(2)" $(3)
-$(if $(TEST_DATABASE_URL),$(BIN)/python -m pytest -n $(1) --dist worksteal -m "database and ($(2))" $(3))
-endef
+	$(call slow)
+	$(if $(TEST_DATABASE_URL),$(call on_sqlite,$(call fast,database and )))
+	$(if $(TEST_DATABASE_URL),$(call on_sqlite,$(call slow,database and )))
 
 # Lines and branches apart: coverage's own fail_under knows one figure of both together.
 define FALLS_SHORT
@@ -67,15 +70,20 @@ print(f"lines {lines:.2f}%, at least 95; branches {branches:.2f}%, at least 90")
 sys.exit(lines < 95 or branches < 90)
 endef
 export FALLS_SHORT
+COVER := --cov --cov-append --cov-report=
 
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(call pytest,2,not ($(SLOW_ONLY)),--cov --cov-append --cov-report=)
+	$(call fast,,$(COVER))
+	$(if $(TEST_DATABASE_URL),$(call on_sqlite,$(call fast,database and ,$(COVER))))
 	$(BIN)/coverage report --skip-covered --show-missing
 	$(BIN)/coverage json --quiet -o - | $(BIN)/python -c "$$FALLS_SHORT"
 
 bench: $(VENV)/.run
 	$(BIN)/python manage.py bench $(ARGS)
+
+chaos: $(VENV)/.run
+	$(BIN)/python manage.py chaos $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import django
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 from django.db import connection, connections
 from django.test import override_settings
 
@@ -42,7 +43,15 @@ os.environ["LOG_DIR"] = ""
 os.environ["DB_STATEMENT_TIMEOUT"] = "0"
 # The jobs of a test's own process must not make a copy of its database where copies of a real one are kept.
 os.environ["BACKUP_KEEP"] = "0"
-for name in ("DATABASE_URL", "PUBLIC_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "MEDIA_ROOT", "SENTRY_DSN"):
+for name in (
+    "DATABASE_URL",
+    "PUBLIC_URL",
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_API_URL",
+    "TELEGRAM_WEBHOOK_SECRET",
+    "MEDIA_ROOT",
+    "SENTRY_DSN",
+):
     os.environ.pop(name, None)
 if test_database_url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = test_database_url
@@ -122,9 +131,15 @@ def django_db_modify_db_settings(
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """Of what a process remembers for a while."""
+    caches["local"].clear()
+
+
+@pytest.fixture(autouse=True)
 def media_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Files that tests keep go away with them."""
+    """Each test's files are its own: what one leaves behind is not found by another."""
     folder = tmp_path_factory.mktemp("media")
     with override_settings(MEDIA_ROOT=folder):
         yield folder

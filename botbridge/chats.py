@@ -5,6 +5,7 @@ Everything here runs on the thread that holds the transaction, with the chat's r
 
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Self
 
 from aiogram import types
@@ -12,10 +13,10 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 
-from botbridge import calls, conversation, pace
+from botbridge import calls, conversation, forum_topics, pace
 from botbridge.doorbell import JOBS
 from botbridge.incoming import (
-    MAX_DOWNLOAD_MB,
+    ABOUT_FORUM_TOPICS,
     NOTHING_UNSAID,
     OPENED,
     SERVICE,
@@ -27,13 +28,16 @@ from botbridge.incoming import (
     incoming_file,
     is_too_big,
     kind_of,
+    live_until,
     lost_its_content,
     shows_files_in_words,
     words_of,
 )
 from botbridge.models import ChatSession, TelegramFile, TelegramMessage
+from botbridge.outages import outage_at
 from botbridge.sessions import ALBUMS_REMEMBERED
 from tickets import operations
+from tickets.cards import masked
 from tickets.models import (
     ACTIVE,
     REOPEN_WITHIN,
@@ -58,16 +62,19 @@ LISTED = 10
 
 
 class Chat:
-    """What a handler may do for the customer it hears."""
+    """What a handler may do for the customer it hears. `thread_id`: the topic of the chat this happens in, if any."""
 
-    def __init__(self, session: ChatSession, customer: Customer, first_name: str) -> None:
+    def __init__(self, session: ChatSession, customer: Customer, first_name: str, thread_id: int | None) -> None:
         self.session = session
         self.customer = customer
         self.first_name = first_name
+        self.thread_id = thread_id
 
     @classmethod
-    def open(cls, session: ChatSession, user: types.User) -> Self:
-        """The chat of a person who wrote or pressed something just now."""
+    def open(
+        cls, session: ChatSession, user: types.User, thread_id: int | None = None, wrote_at: datetime | None = None
+    ) -> Self:
+        """The chat of a person who wrote something, at `wrote_at`, or did something else just now."""
         customer = operations.identify_customer(
             known=session.customer,
             telegram_user_id=user.id,
@@ -79,18 +86,40 @@ class Chat:
             session.customer = customer
             session.save(update_fields=["customer"])
         if customer.stopped_bot_at is not None:
-            operations.customer_returned(customer=customer)
-        chat = cls(session, customer, user.first_name)
+            operations.customer_returned(customer=customer, wrote_at=wrote_at)
+        chat = cls(session, customer, user.first_name, thread_id)
         if pace.is_flood(session):
             chat.calm()
         return chat
 
     # What the bot says.
 
-    def say(self, notice: Notice, text: str, *, ticket: Ticket | None = None, lane: Lane = Lane.ANSWER) -> None:
-        """One sentence, unless this customer hears too many of them already or is muted."""
+    def say(
+        self,
+        notice: Notice,
+        text: str,
+        *,
+        ticket: Ticket | None = None,
+        lane: Lane = Lane.ANSWER,
+        here: bool = False,
+    ) -> None:
+        """One sentence, unless this customer hears too many of them already or is muted.
+
+        One about a ticket goes into its topic, unless it is to answer `here`, where the customer is.
+        """
         if self.may_answer():
-            operations.say(customer=self.customer, notice=notice, text=text, ticket=ticket, lane=lane)
+            message = operations.say(customer=self.customer, notice=notice, text=text, ticket=ticket, lane=lane)
+            if here or ticket is None:
+                self._answer_here(message)
+
+    def _answer_here(self, message: Message) -> None:
+        """A sentence goes to the main chat anyway, unless its ticket has a topic."""
+        if (self.thread_id is not None or message.ticket_id is not None) and self._gives_forum_topics:
+            forum_topics.answer_here(message, self.thread_id)
+
+    @cached_property
+    def _gives_forum_topics(self) -> bool:
+        return forum_topics.are_given_by(self.session.bot_id)
 
     def may_answer(self) -> bool:
         """Whether what was written or pressed is answered; the last answer of a flood says that all is kept."""
@@ -106,7 +135,7 @@ class Chat:
         if operations.note_flood(customer=self.customer) and not self.customer.is_muted:
             with self.speaking():
                 text = conversation.flood()
-            operations.say(customer=self.customer, notice=Notice.OTHER, text=text, lane=Lane.RECEIPT)
+            self._answer_here(operations.say(customer=self.customer, notice=Notice.OTHER, text=text, lane=Lane.RECEIPT))
 
     def greet(self) -> None:
         with self.speaking():
@@ -137,15 +166,20 @@ class Chat:
 
     # What the customer writes.
 
-    def receive(self, message: types.Message, *, as_new: bool = False, topic: Topic | None = None) -> None:
-        """Store a message, whatever the bot was waiting for, and say what has to be said about it.
+    def receive(self, message: types.Message, *, as_new: bool = False, topic: Topic | None = None) -> bool:
+        """Store a message, whatever the bot was waiting for, and say what has to be said about it. False for one that
+        is stored already, or that nobody wrote and that concerns no question at work.
 
         `as_new`: the customer said that it is a new question. `topic`: chosen before the question.
         """
-        if self._known(message.message_id) is not None:
-            return
-        if kind_of(message) in SERVICE and not self._has_work():
-            return
+        known = self._known(message.message_id)
+        if known is not None:
+            if message.location is None:  # the places a live location left behind are not kept
+                text, entities = words_of(message)
+                operations.keep_former(message=known, text=text, entities=entities)
+            return False
+        if self._is_about_forum_topics(message) or (kind_of(message) in SERVICE and not self._has_work()):
+            return False
         quote = self._quoted(message)
         named = topic_named(message.text or "")
         received = operations.receive(
@@ -159,20 +193,32 @@ class Chat:
             # What a button says, written by hand, does what the button does: a press may have been lost.
             received = replace(received, ticket=operations.choose_topic(ticket=received.ticket, topic=named))
         self._remember(message, received)
+        if self.thread_id is not None and self._gives_forum_topics:
+            forum_topics.bind(self.session, self.thread_id, received.ticket)
         self._take_phone(message)
-        self._confirm(received)
+        if not self._apologise(received, as_time(message.date)):
+            self._confirm(received)
         self._warn(message, received.ticket)
+        self._warn_of_card(words_of(message)[0], received.ticket)
+        return True
 
     def revise(self, message: types.Message) -> bool:
         """Take over an edit. False when the bot has never seen the message."""
         known = self._known(message.message_id)
         if known is None:
             return False
-        if message.location is not None:
-            return True  # a live location moves every few seconds; the desk keeps where it began
         text, entities = words_of(message)
         edited_at = as_time(message.edit_date) if message.edit_date else timezone.now()
+        if message.location is not None:
+            # The last word of a live location, that it has ended, names no time to come; a place that stays never did.
+            until = live_until(message) or (edited_at if known.live_until is not None else None)
+            if until is not None:
+                operations.move_place(message=known, text=text, live_until=until, placed_at=edited_at)
+            return True
+        said = known.text
         operations.revise(message=known, text=text, entities=entities, edited_at=edited_at)
+        if masked(text) != said:
+            self._warn_of_card(text, known.ticket)
         self._replace_file(message, known, edited_at)
         return True
 
@@ -204,9 +250,10 @@ class Chat:
         return self._known(message.reply_to_message.message_id) if message.reply_to_message is not None else None
 
     def _ticket_for(self, message: types.Message, quote: Message | None, *, as_new: bool) -> Ticket | None:
-        """The ticket a message belongs to: of its album, a new one where that was said, of what it quotes, the current.
+        """The ticket a message belongs to: of its album, a new one where that was said, of the topic it is written in,
+        of what it quotes, the current.
 
-        None opens one.
+        None opens one, as does a topic that is nobody's yet.
         """
         album = next(
             (item for item in self.session.pending_media if item["media_group_id"] == message.media_group_id), None
@@ -215,7 +262,11 @@ class Chat:
             return self.ticket(album["ticket"])
         if as_new:
             return None
-        return quote.ticket if quote is not None and quote.ticket is not None else self.current_ticket()
+        if self.ticket_here is not None:
+            return self.ticket_here
+        if quote is not None and quote.ticket is not None:
+            return quote.ticket
+        return self._named_by_forum_topic(message) if self._is_in_new_forum_topic else self.current_ticket()
 
     def _remember(self, message: types.Message, received: Received) -> None:
         session = self.session
@@ -240,13 +291,32 @@ class Chat:
         if contact is not None and message.from_user is not None and contact.user_id == message.from_user.id:
             operations.set_customer_phone(customer=self.customer, phone=contact.phone_number, verified=True)
 
+    def _apologise(self, received: Received, written_at: datetime) -> bool:
+        """Once a customer for what was written during an outage, where otherwise a receipt would be due."""
+        if not (received.opened or received.reopened or received.joined):
+            return False
+        session, ticket = self.session, received.ticket
+        outage = outage_at(session.bot_id, written_at)
+        if outage is None:
+            return False
+        if session.apologised_for_id != outage.pk:
+            session.apologised_for = outage
+            session.save(update_fields=["apologised_for"])
+            asks_topic = self._asks_topic(ticket)
+            with self.speaking():
+                text = conversation.apology(ticket, since=outage.began_at, until=outage.ended_at, asks_topic=asks_topic)
+            self.say(Notice.APOLOGY, text, ticket=ticket, lane=Lane.RECEIPT)
+        return True
+
+    def _asks_topic(self, ticket: Ticket) -> bool:
+        return ticket.topic_id is None and topics_offered().exists()
+
     def _confirm(self, received: Received) -> None:
         """One receipt a ticket, and a word when a solved one comes back; what is added later goes in silence."""
         ticket = received.ticket
         with self.speaking():
             if received.opened:
-                asks_topic = ticket.topic_id is None and topics_offered().exists()
-                text = conversation.receipt(ticket, asks_topic=asks_topic)
+                text = conversation.receipt(ticket, asks_topic=self._asks_topic(ticket))
                 self.say(Notice.RECEIPT, text, ticket=ticket, lane=Lane.RECEIPT)
             elif received.reopened:
                 self.say(Notice.REOPENED, conversation.reopened(ticket), ticket=ticket, lane=Lane.RECEIPT)
@@ -261,10 +331,16 @@ class Chat:
             understood = False
         with self.speaking():
             if is_too_big(file_of(message)):
-                text = conversation.file_too_big(MAX_DOWNLOAD_MB)
+                text = conversation.file_too_big(settings.TELEGRAM_DOWNLOAD_MB)
                 self.say(Notice.OTHER, text, ticket=ticket, lane=Lane.RECEIPT)
             elif not understood:
                 self.say(Notice.OTHER, conversation.unknown_kind(), ticket=ticket, lane=Lane.RECEIPT)
+
+    def _warn_of_card(self, words: str, ticket: Ticket | None) -> None:
+        """Say that a card's number is not needed; in the chat itself only the customer can delete it."""
+        if masked(words) != words:
+            with self.speaking():
+                self.say(Notice.OTHER, conversation.card_seen(), ticket=ticket, lane=Lane.RECEIPT)
 
     # Which question.
 
@@ -278,15 +354,53 @@ class Chat:
         ticket = self.ticket(current) if current is not None else None
         return ticket or self._tickets().active().order_by("-pk").first()
 
+    @cached_property
+    def ticket_here(self) -> Ticket | None:
+        """The ticket whose topic this happens in, whether topics are still given or not."""
+        topic = forum_topics.topic_in(self.session, self.thread_id) if self.thread_id is not None else None
+        return self.ticket(topic.ticket_id) if topic is not None else None
+
+    def is_in_forum_topic_other_than(self, thread_id: int | None) -> bool:
+        """Whether this happens in the topic of a ticket at work, and not in the one named."""
+        here = self.ticket_here
+        return self.thread_id != thread_id and here is not None and here.is_active
+
+    @property
+    def _is_in_new_forum_topic(self) -> bool:
+        """Whether this happens in a topic the customer has opened for a question to come."""
+        return self.thread_id is not None and self.ticket_here is None and self._gives_forum_topics
+
+    def _named_by_forum_topic(self, message: types.Message) -> Ticket | None:
+        """The ticket a topic nobody knows bears the number of: the bot may have made it without ever hearing of it, or
+        have taken it for lost while Threaded Mode was off.
+
+        The first message in a topic tells its name, and so does every one that answers it.
+        """
+        answered = message.reply_to_message
+        created = message.forum_topic_created or (answered.forum_topic_created if answered is not None else None)
+        number = conversation.ticket_number_in(created.name) if created is not None else None
+        return self.ticket(number) if number is not None else None
+
+    def _is_about_forum_topics(self, message: types.Message) -> bool:
+        """Whether nothing is said but that a topic was made or renamed: no bubble, since the topics are the bot's own
+        way to show tickets. One that bears the number of a ticket without a topic becomes that ticket's.
+        """
+        if kind_of(message) not in ABOUT_FORUM_TOPICS or not self._gives_forum_topics:
+            return False
+        ticket = self._named_by_forum_topic(message)
+        if self.thread_id is not None and ticket is not None:
+            forum_topics.bind(self.session, self.thread_id, ticket)
+        return True
+
     def open_ticket(self) -> Ticket | None:
         """The ticket at work a new question might belong to."""
-        current = self.current_ticket()
+        current = self.ticket_here or self.current_ticket()
         if current is not None and current.is_active:
             return current
         return self._tickets().active().order_by("-pk").first()
 
     def _has_work(self) -> bool:
-        current = self.current_ticket()
+        current = self.ticket_here or (None if self._is_in_new_forum_topic else self.current_ticket())
         return current is not None and current.is_active
 
     def _tickets(self) -> TicketQuerySet:
@@ -301,12 +415,12 @@ class Chat:
             if ticket is None:
                 self.say(Notice.OTHER, conversation.write_question())
                 return True
-            self.say(Notice.NEW_OR_SAME, conversation.same_or_new(ticket), ticket=ticket)
+            self.say(Notice.NEW_OR_SAME, conversation.same_or_new(ticket), ticket=ticket, here=True)
         return False
 
     def list_tickets(self) -> None:
         with self.speaking():
-            text = conversation.tickets_list(listed(self.customer), self.current_ticket())
+            text = conversation.tickets_list(listed(self.customer), self.ticket_here or self.current_ticket())
         self.say(Notice.LIST, text)
 
     def switch(self, ticket_id: int) -> None:
@@ -317,7 +431,8 @@ class Chat:
                 self.say(Notice.OTHER, conversation.no_such_ticket())
                 return
             self._make_current(ticket)
-            self.say(Notice.OTHER, conversation.switched(ticket), ticket=ticket)
+            # In another ticket's topic it would not be true: what is written there stays with that ticket.
+            self.say(Notice.OTHER, conversation.switched(ticket), ticket=ticket, here=self.thread_id is None)
 
     def _make_current(self, ticket: Ticket) -> None:
         self.session.current_ticket = ticket
@@ -339,7 +454,7 @@ class Chat:
                 calls.edit_keyboard(self.session, pressed, conversation.change_topic_keyboard())
                 return None
             self.press_nothing(pressed, press_id)
-            self.say(Notice.TOPIC_CHOSEN, conversation.topic_chosen(topic), ticket=self.open_ticket())
+            self.say(Notice.TOPIC_CHOSEN, conversation.topic_chosen(topic), ticket=self.open_ticket(), here=True)
         return topic
 
     def _asked_about(self, pressed: int) -> Ticket | None:
@@ -380,7 +495,7 @@ class Chat:
     def press_new(self, pressed: int, press_id: str) -> None:
         self.press_nothing(pressed, press_id)
         with self.speaking():
-            self.say(Notice.OTHER, conversation.write_question(), ticket=self.open_ticket())
+            self.say(Notice.OTHER, conversation.write_question(), ticket=self.open_ticket(), here=True)
 
     def press_switch(self, pressed: int, press_id: str, ticket_id: int) -> None:
         self.press_nothing(pressed, press_id)

@@ -1,12 +1,13 @@
 """The one place that speaks HTTP to Telegram. What it raises never holds a URL: the URL holds the token."""
 
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import ClientDecodeError, TelegramNetworkError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNetworkError, TelegramServerError
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import InputFile
@@ -15,10 +16,14 @@ from django.core.files.base import File
 
 from botbridge.threads import in_thread
 
-#: Seconds a request may take from beginning to end, an upload included. Shorter than the outbox's lease.
+#: Seconds a request may take from beginning to end, but for the bytes of files. Shorter than the outbox's lease.
 REQUEST_TIMEOUT = 20
+#: Bytes a second a line brings at least; what is slower is given up.
+SLOWEST_LINE = 256 * 1024
 CONNECT_TIMEOUT = 8
 CHUNK = 64 * 1024
+#: A message names its file by its kind (Bot API, "Message"); an animation is also there as a document.
+KINDS_OF_FILES = ("photo", "video", "audio", "voice", "animation", "document")
 
 
 class NeverSentError(TelegramNetworkError):
@@ -40,6 +45,9 @@ class DownloadError(Exception):
 class QuietSession(AiohttpSession):
     """aiogram's HTTP session, telling apart what was never sent from what was not answered."""
 
+    #: The `Date` of the last answer (RFC 9110, 6.6.1), as it came; empty where there was none.
+    answered_at = ""
+
     async def make_request(
         self,
         bot: Bot,
@@ -53,6 +61,7 @@ class QuietSession(AiohttpSession):
         try:
             async with session.post(url, data=form, timeout=limit) as response:
                 content = await response.text(errors="replace")
+                self.answered_at = response.headers.get("Date", "")
         except (ClientConnectorError, ConnectionTimeoutError) as error:
             raise NeverSentError(method=method, message=type(error).__name__) from None
         except (ClientError, TimeoutError, OSError) as error:
@@ -60,16 +69,28 @@ class QuietSession(AiohttpSession):
         checked = self.check_response(bot=bot, method=method, status_code=response.status, content=content)
         return cast(TelegramType, checked.result)
 
+    async def close(self) -> None:
+        """Without the quarter of a second aiogram adds for TLS to end: aiohttp itself waits for that since 3.12."""
+        if self._session is not None:
+            await self._session.close()
+
     def check_response(
         self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str
     ) -> Response[TelegramType]:
-        """As aiogram does, but a success stays one even where its result is newer than aiogram's types."""
+        """As aiogram does, but a success stays one even where its result is newer than aiogram's types, and a refusal
+        that says nothing of itself is told by its status.
+        """
         try:
             return super().check_response(bot, method, status_code, content)
         except ClientDecodeError as error:
             if status_code == 200 and isinstance(error.data, dict) and error.data.get("ok") is True:
                 return Response.model_construct(ok=True, result=error.data.get("result"))
             raise
+        except TelegramAPIError as error:
+            error.message = error.message or f"HTTP {status_code}"
+            raise
+        except TypeError:  # aiogram looks for a word in a description that is not there
+            raise TelegramServerError(method=method, message=f"HTTP {status_code}") from None
 
     async def download(self, bot: Bot, file_path: str, *, seconds: int) -> AsyncGenerator[bytes, None]:
         """A file's bytes in chunks; in `seconds` at most.
@@ -113,6 +134,34 @@ def session_of(bot: Bot) -> QuietSession:
     return cast(QuietSession, bot.session)
 
 
-def message_id_of(result: Any) -> int:
-    """The id of the message a send method answered with (Bot API, "Message")."""
-    return int(result["message_id"] if isinstance(result, dict) else result.message_id)
+@dataclass(frozen=True)
+class SentMessage:
+    """A message as Telegram took it: its id in the chat, and the id of the file in it, "" where there is none."""
+
+    message_id: int
+    file_id: str = ""
+
+
+def sent_messages(result: Any) -> tuple[SentMessage, ...]:
+    """What a send method answered with: a message, or an album's in their order (Bot API, "sendMediaGroup")."""
+    return tuple(_sent(message) for message in (result if isinstance(result, list) else [result]))
+
+
+def _sent(message: Any) -> SentMessage:
+    """An answer newer than aiogram's types comes as the JSON it is."""
+    told = message if isinstance(message, dict) else vars(message)
+    media = next((told[kind] for kind in KINDS_OF_FILES if told.get(kind)), None)
+    # A photo comes in several sizes, the biggest last.
+    file = media[-1] if isinstance(media, list) else media
+    file_id = "" if file is None else file["file_id"] if isinstance(file, dict) else file.file_id
+    return SentMessage(int(told["message_id"]), file_id)
+
+
+def thread_id_of(result: Any) -> int | None:
+    """The topic a method answered with, or put its messages into; None for the main chat and for other results."""
+    if isinstance(result, list):
+        return thread_id_of(result[0]) if result else None
+    if isinstance(result, dict):
+        thread_id = result.get("message_thread_id")
+        return thread_id if isinstance(thread_id, int) else None
+    return getattr(result, "message_thread_id", None)

@@ -6,6 +6,8 @@ until there are working hours to promise by.
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
@@ -20,12 +22,18 @@ from botbridge.buttons import (
     SwitchPress,
     TopicPress,
 )
-from tickets.models import Language, Ticket, Topic
+from botbridge.outages import in_clock_time
+from tickets.models import PAST, Language, Status, Ticket, Topic
+from tickets.text import utf16_length
 
 #: A first name the bot may greet by: Telegram lets people write anything there.
 GREETABLE_NAME = re.compile(r"[^\W\d_]{2,30}")
 #: Letters Kazakh has and Russian has not.
 KAZAKH_LETTERS = re.compile("[әғқңөұүһі]", re.IGNORECASE)
+
+#: Bot API, "createForumTopic": 1-128 characters.
+MAX_FORUM_TOPIC_NAME = 128
+NUMBER_IN_NAME = re.compile(r"№([0-9]{1,18})\b")
 
 
 def command_descriptions() -> dict[str, str]:
@@ -61,7 +69,20 @@ def receipt(ticket: Ticket, *, asks_topic: bool) -> str:
         _("Обращение №{n} принято.").format(n=ticket.pk),
         _("Дописывайте сюда же, менеджер увидит всё."),
     ]
-    text = " ".join(sentences)
+    return _asking_topic(" ".join(sentences), asks_topic)
+
+
+def apology(ticket: Ticket, *, since: datetime, until: datetime, asks_topic: bool) -> str:
+    """Instead of a receipt, to who wrote during an outage. The times are told by the clock of the ticket's team."""
+    times = in_clock_time(since, until, ZoneInfo(ticket.team.time_zone))
+    sentences = [
+        _("Извините, бот не работал с {since} до {until}.").format(**times),
+        _("Ваши сообщения получены, обращение №{n} в очереди. Повторять не нужно.").format(n=ticket.pk),
+    ]
+    return _asking_topic(" ".join(sentences), asks_topic)
+
+
+def _asking_topic(text: str, asks_topic: bool) -> str:
     ask = _("Выберите тему, если хотите: так быстрее.")
     return f"{text}\n\n{ask}" if asks_topic else text
 
@@ -151,6 +172,13 @@ def unknown_kind() -> str:
     return _("Такое сообщение мы открыть не можем, менеджер видит только его вид. Напишите словами, пожалуйста.")
 
 
+def card_seen() -> str:
+    return _(
+        "Похоже, вы прислали номер карты. Он нам не нужен, мы его скрыли. Удалите сообщение и никому не сообщайте коды "
+        "из СМС."
+    )
+
+
 def flood() -> str:
     return _("Сообщений очень много. Все сохранены, менеджер прочитает их по порядку.")
 
@@ -171,6 +199,23 @@ def ticket_line(ticket: Ticket) -> str:
     if ticket.topic is None:
         return _("№{n}").format(n=ticket.pk)
     return _("№{n}, {topic}").format(n=ticket.pk, topic=ticket.topic.label())
+
+
+def forum_topic_name(ticket: Ticket) -> str:
+    """The name of a ticket's own topic: number, what it is about, and a sign in front once it is solved."""
+    about = ticket.subject or (ticket.topic.label() if ticket.topic is not None else "")
+    name = f"№{ticket.pk} {about}".strip()
+    if ticket.status in PAST:
+        name = f"{Status.RESOLVED.emoji} {name}"
+    if utf16_length(name) <= MAX_FORUM_TOPIC_NAME:
+        return name
+    return name.encode("utf-16-le")[: 2 * (MAX_FORUM_TOPIC_NAME - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
+def ticket_number_in(forum_topic_name: str) -> int | None:
+    """The number of the ticket whose topic bears this name."""
+    found = NUMBER_IN_NAME.search(forum_topic_name)
+    return int(found[1]) if found else None
 
 
 def topics_keyboard(topics: Sequence[Topic]) -> Keyboard:

@@ -1,21 +1,31 @@
 """What Telegram itself says of the bot: asked once, by who looks for what is wrong."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
+from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramNetworkError, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.methods import GetMe, GetWebhookInfo
 from aiogram.utils.token import TokenValidationError
 
-from botbridge.client import make_bot
+from botbridge.client import QuietSession, make_bot
 
 
 @dataclass(frozen=True)
 class Introduction:
-    """Who the token's bot is, whether its updates go to a webhook, and how many of them wait at Telegram."""
+    """Who the token's bot is, how many updates wait at Telegram, the address it brings them to, if any, and the last
+    error it met there; whether the bot's private chats may have topics (Threaded Mode); how far this machine's clock is
+    ahead of the server's, where that tells the time.
+    """
 
     username: str
-    has_webhook: bool
     waiting: int
+    webhook: str = ""
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    has_topics_enabled: bool = False
+    clock_skew: timedelta | None = None
 
 
 class TelegramTrouble(Exception):
@@ -49,4 +59,22 @@ async def introduce(token: str, api_url: str) -> Introduction:
         raise TelegramTrouble(f"{api_url} answers strangely ({type(error).__name__})", remedy) from None
     finally:
         await bot.session.close()
-    return Introduction(me.username or "", bool(webhook.url), webhook.pending_update_count)
+    return Introduction(
+        me.username or "",
+        webhook.pending_update_count,
+        webhook.url,
+        webhook.last_error_message or "",
+        webhook.last_error_date,
+        bool(me.has_topics_enabled),
+        clock_skew(bot),
+    )
+
+
+def clock_skew(bot: Bot) -> timedelta | None:
+    """How far this machine's clock is ahead of the server's, to the second: asked right after an answer."""
+    assert isinstance(bot.session, QuietSession)
+    try:
+        there = parsedate_to_datetime(bot.session.answered_at)
+    except ValueError:
+        return None
+    return datetime.now(UTC) - there

@@ -7,8 +7,24 @@ from pathlib import Path
 
 from django.conf import settings
 
-#: Seconds after which a download has surely ended: twice as long as one may take.
-OLDEST = timedelta(minutes=6)
+#: Seconds for getFile, and for the bytes after it. A server of one's own brings the whole file before it answers, and
+#: what it brings may be a hundred times larger.
+ASK_SECONDS, ASK_SECONDS_LOCALLY = 20, 900
+FETCH_SECONDS, FETCH_SECONDS_LOCALLY = 120, 900
+MARGIN = 40
+
+
+def ask_seconds() -> int:
+    return ASK_SECONDS_LOCALLY if settings.TELEGRAM_LOCAL_FILES else ASK_SECONDS
+
+
+def fetch_seconds() -> int:
+    return FETCH_SECONDS_LOCALLY if settings.TELEGRAM_LOCAL_FILES else FETCH_SECONDS
+
+
+def lease() -> timedelta:
+    """Longer than both together may take."""
+    return timedelta(seconds=ask_seconds() + fetch_seconds() + MARGIN)
 
 
 def incoming_folder() -> Path:
@@ -21,7 +37,7 @@ def incoming_folder() -> Path:
 def remove_leftovers() -> int:
     """Remove what downloads of killed processes left behind, and say how many there were."""
     removed = 0
-    oldest = time.time() - OLDEST.total_seconds()
+    oldest = time.time() - 2 * lease().total_seconds()  # surely ended
     for path in incoming_folder().iterdir():
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < oldest:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -19,8 +21,9 @@ from django.utils.translation import gettext as _
 
 from botbridge.client import DownloadError, make_bot, session_of
 from botbridge.doorbell import Bell
-from botbridge.downloads import incoming_folder
-from botbridge.incoming import MAX_DOWNLOAD
+from botbridge.downloads import ask_seconds, fetch_seconds, incoming_folder, lease
+from botbridge.incoming import max_download
+from botbridge.local_files import LocalFileError, chunks, open_local
 from botbridge.models import TelegramFile
 from botbridge.threads import in_thread
 from tickets import operations
@@ -29,10 +32,6 @@ from tickets.models import Attachment, AttachmentState
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
-DOWNLOAD_SECONDS = 120
-#: Longer than getFile and the download together may take.
-LEASE = timedelta(seconds=180)
-
 FIRST_PAUSE = 5
 LONGEST_PAUSE = 600
 #: With pauses of at most ten minutes: about three hours.
@@ -71,7 +70,7 @@ class Fetcher:
         while not stopping.is_set():
             attachment = None
             try:
-                attachment = await in_thread(operations.start_fetching, lease=LEASE)
+                attachment = await in_thread(operations.start_fetching, lease=lease())
             except Error as error:
                 logger.warning("Files: the database does not answer (%s)", type(error).__name__)
             if attachment is None:
@@ -95,7 +94,7 @@ async def fetch_files(bell: Bell, stopping: asyncio.Event) -> None:
 
 def fetch_if_due(attachment_id: int) -> None:
     """Fetch one file from start to end, unless another worker does or has."""
-    attachment = operations.start_fetching(lease=LEASE, attachment_id=attachment_id)
+    attachment = operations.start_fetching(lease=lease(), attachment_id=attachment_id)
     if attachment is not None:
         asyncio.run(_fetch_alone(attachment))
 
@@ -128,7 +127,7 @@ async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:
         return Failed(_("Файл получал другой бот, этому Telegram его не отдаст."), AttachmentState.GONE)
     try:
         await _bring(bot, file_id, attachment)
-    except (AiogramError, DownloadError, _TooBigError, OSError) as error:
+    except (AiogramError, DownloadError, LocalFileError, _TooBigError, OSError) as error:
         return _explain(error, attachment)
     return None
 
@@ -136,24 +135,37 @@ async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:
 async def _bring(bot: Bot, file_id: str, attachment: Attachment) -> None:
     """Whole or not at all: into a file of its own, to the disk, and only then into place and into the database."""
     path, size = await _where(bot, file_id)
-    target = await asyncio.to_thread(tempfile.NamedTemporaryFile, dir=incoming_folder(), delete=False)
-    try:
+    async with _place_to_grow() as target:
         with target:
-            await _download(bot, path, size, target)
+            await _write_whole(_bytes_of(bot, path), size, target)
         await in_thread(attach, attachment, target.name)
+
+
+@asynccontextmanager
+async def _place_to_grow() -> AsyncIterator[Any]:
+    """An open file among the incoming, gone afterwards unless it was moved."""
+    making = asyncio.create_task(asyncio.to_thread(tempfile.NamedTemporaryFile, dir=incoming_folder(), delete=False))
+    try:
+        # A thread is not stopped: cancelled here, it would still make a file, whose name nobody knew.
+        yield await asyncio.shield(making)
     finally:
+        target = await making
         await asyncio.to_thread(Path(target.name).unlink, missing_ok=True)
 
 
 def _explain(error: Exception, attachment: Attachment) -> Failed:
     too_big = isinstance(error, TelegramBadRequest) and "too big" in error.message
     if too_big or isinstance(error, _TooBigError):
-        return Failed(_("Файл больше 20 МБ, Telegram не даёт ботам такие скачивать."), AttachmentState.TOO_BIG)
+        words = _("Файл больше {limit} МБ, Telegram не даёт ботам такие скачивать.")
+        return Failed(words.format(limit=settings.TELEGRAM_DOWNLOAD_MB), AttachmentState.TOO_BIG)
     if isinstance(error, TelegramBadRequest):
         gone = attachment.attempts >= REFUSALS_BELIEVED
         return Failed(_("Telegram больше не отдаёт этот файл."), AttachmentState.GONE if gone else None)
     if isinstance(error, TelegramRetryAfter):
         return Failed(_("Telegram просит подождать."), pause=error.retry_after)
+    if isinstance(error, LocalFileError):
+        logger.error("Files: %s cannot be read from the Bot API server's disk, %s", attachment.pk, error)
+        return Failed(_("Файл не прочитать с диска сервера Bot API: проверьте TELEGRAM_LOCAL_FILES."))
     if isinstance(error, OSError):
         logger.error("Files: %s cannot be written, %s", attachment.pk, error.strerror)
         return Failed(_("Не получилось сохранить файл: нет места на диске или прав."))
@@ -165,23 +177,35 @@ class _TooBigError(Exception):
 
 
 async def _where(bot: Bot, file_id: str) -> tuple[str, int | None]:
-    """The path to download from, valid for an hour, and the size (Bot API, "getFile")."""
-    answer = await bot(GetFile(file_id=file_id))
+    """The path to fetch from, valid for an hour, and the size (Bot API, "getFile"). An absolute one is on a disk."""
+    answer = await bot(GetFile(file_id=file_id), request_timeout=ask_seconds())
     path, size = answer.file_path, answer.file_size
-    pure = PurePosixPath(path or "")
-    if not path or pure.is_absolute() or ".." in pure.parts or "://" in path:
+    if not path or ".." in PurePosixPath(path).parts or "://" in path:
         raise DownloadError
     return path, size
 
 
-async def _download(bot: Bot, path: str, size: int | None, target: Any) -> None:
+async def _bytes_of(bot: Bot, path: str) -> AsyncIterator[bytes]:
+    if not PurePosixPath(path).is_absolute():
+        async for chunk in session_of(bot).download(bot, path, seconds=fetch_seconds()):
+            yield chunk
+        return
+    with await asyncio.to_thread(open_local, path) as file:
+        pieces = chunks(file)
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield piece
+
+
+async def _write_whole(pieces: AsyncIterator[bytes], size: int | None, target: Any) -> None:
     """Every byte on disk, or an error."""
+    if (size or 0) > max_download():
+        raise _TooBigError
     written = 0
-    async for chunk in session_of(bot).download(bot, path, seconds=DOWNLOAD_SECONDS):
-        written += len(chunk)
-        if written > MAX_DOWNLOAD:
+    async for piece in pieces:
+        written += len(piece)
+        if written > max_download():
             raise _TooBigError
-        await asyncio.to_thread(target.write, chunk)
+        await asyncio.to_thread(target.write, piece)
     if size is not None and written != size:
         raise DownloadError
     await asyncio.to_thread(_flush, target)

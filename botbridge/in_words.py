@@ -1,11 +1,15 @@
 """What a message says that has neither text nor caption: a contact, a place, a poll, a die."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from aiogram import types
 
 from botbridge.rich import words_of_rich_message
 from tickets.models import ContentType
+
+#: A number or a mail address in a vCard (RFC 6350), be it in a group and with a type, or as an address of its own.
+IN_VCARD = re.compile(r"^(?:[\w-]+\.)?(?:TEL|EMAIL)(?:;[^:\r\n]*)?:(?:tel:)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 
 def content_in_words(message: types.Message, kind: str) -> str:
@@ -15,7 +19,18 @@ def content_in_words(message: types.Message, kind: str) -> str:
 
 
 def _contact(contact: types.Contact) -> str:
-    return f"{' '.join(filter(None, [contact.first_name, contact.last_name]))}\n{contact.phone_number}"
+    name = " ".join(filter(None, [contact.first_name, contact.last_name]))
+    return "\n".join([name, contact.phone_number, *_others_of(contact)])
+
+
+def _others_of(contact: types.Contact) -> list[str]:
+    """The numbers and mail addresses its card holds besides the one number Telegram names."""
+    found = dict.fromkeys(match[1].strip() for match in IN_VCARD.finditer(contact.vcard or ""))
+    return [each for each in found if "@" in each or _digits(each) != _digits(contact.phone_number)]
+
+
+def _digits(number: str) -> str:
+    return "".join(filter(str.isdigit, number))
 
 
 def _location(location: types.Location) -> str:
@@ -28,12 +43,21 @@ def _venue(venue: types.Venue) -> str:
 
 
 def _poll(poll: types.Poll) -> str:
+    """With the votes each line has, of a poll that was forwarded with some."""
     lines = [poll.question, *filter(None, [poll.description])]
-    return _list("\n".join(lines), (option.text for option in poll.options))
+    return _list("\n".join(lines), (_vote(option) for option in poll.options))
+
+
+def _vote(option: types.PollOption) -> str:
+    return f"{option.text} ({option.voter_count})" if option.voter_count else option.text
 
 
 def _checklist(checklist: types.Checklist) -> str:
-    return _list(checklist.title, (task.text for task in checklist.tasks))
+    return "\n".join([checklist.title, *map(_task, checklist.tasks)])
+
+
+def _task(task: types.ChecklistTask) -> str:
+    return f"{'✓' if task.completion_date else '–'} {task.text}"
 
 
 def _list(title: str, items: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiogram import Bot, Dispatcher, types
+from aiogram.enums import ChatType
 from aiogram.types.update import UpdateTypeLookupError
 from asgiref.sync import async_to_sync
 from django.db import InterfaceError, OperationalError, transaction
@@ -30,6 +31,7 @@ from botbridge.models import MAX_REASON, ChatSession, Update
 from botbridge.rich import words_of_rich_message
 from botbridge.storage import session_at_work
 from botbridge.threads import in_thread
+from tickets.cards import masked
 from tickets.text import storable
 
 logger = logging.getLogger(__name__)
@@ -133,12 +135,13 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
 def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
     """Returns what became of it: `handled`, `parked`, or `lost` to a worker that took over."""
     rows = ChatSession.objects.filter(bot_id=bot.id, chat_id=claimed.chat_id)
-    session = rows.select_for_update(skip_locked=True).first()
+    # The outbox may hold the row for a moment. To pass it by would cost this chat its turn, and the update an attempt.
+    session = rows.select_for_update().first()
     update = _stored(bot.id).filter(pk=claimed.update_id).first()
     if session is None or update is None:
         return "lost"  # this one's claim had lapsed
     event = parse(update.raw, bot)
-    if event is None:
+    if event is None or _is_of_unknown_chat(event):
         _park(update, "not an update this version understands")
     else:
         session_at_work.set(session)
@@ -152,17 +155,19 @@ def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
 
 def _failed(bot_id: int, claimed: Claim, error: Exception) -> None:
     """Park after the last attempt so that the chat goes on; until then the chat waits, twice as long each time."""
+    rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=claimed.chat_id)
     with transaction.atomic():
+        # The chat's row before the update's, as whoever handles it locks them.
+        rows.select_for_update().first()
         update = _stored(bot_id).select_for_update().filter(pk=claimed.update_id).first()
         if update is None:
             return
-        reason = f"{type(error).__name__}: {error}"[:MAX_REASON]
         pause = timedelta(0)
         if update.attempts >= MAX_ATTEMPTS:
-            _park(update, storable(reason))
+            # An error can quote what it stumbled over.
+            _park(update, masked(storable(f"{type(error).__name__}: {error}")))
         else:
             pause = timedelta(seconds=0.5 * 2**update.attempts)
-        rows = ChatSession.objects.filter(bot_id=bot_id, chat_id=claimed.chat_id)
         rows.update(handle_after=Now() + pause)
 
 
@@ -171,10 +176,29 @@ def parse(raw: str, bot: Bot) -> types.Update | None:
     bubble needs; None beyond that.
     """
     update = json.loads(raw, object_pairs_hook=_storable_pairs)
+    _name_sender(update)
     event, refused = _read(update, bot)
     if event is None:
         event, _refused = _read(_without(update, refused), bot)
     return event or _read(_bare(update), bot)[0]
+
+
+def _is_of_unknown_chat(event: types.Update) -> bool:
+    """Whether it is a message in a kind of chat newer than aiogram: nobody can say whose words these are."""
+    message = event.message or event.edited_message
+    return message is not None and message.chat.type not in set(ChatType)
+
+
+def _name_sender(update: Json) -> None:
+    """In a private chat nobody else writes: where the sender cannot be told, the chat says who it is."""
+    for message in (update.get(name) for name in MESSAGES):
+        if not isinstance(message, dict):
+            continue
+        chat, sender = message.get("chat"), message.get("from")
+        if not isinstance(chat, dict) or chat.get("type") != ChatType.PRIVATE:
+            continue
+        if not isinstance(sender, dict) or not isinstance(sender.get("id"), int):
+            message["from"] = {"is_bot": False, "first_name": "", **_strings(chat), "id": chat.get("id")}
 
 
 def _read(update: Json, bot: Bot) -> tuple[types.Update | None, set[str]]:

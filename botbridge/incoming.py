@@ -1,19 +1,18 @@
 """What a message of Telegram's is in the domain's words."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiogram import types
+from django.conf import settings
 
 from botbridge.in_words import content_in_words
 from botbridge.rich import holds_files
+from tickets.files import MEGABYTE
 from tickets.models import AttachmentState, ContentType, Message
 from tickets.operations import Incoming, IncomingFile
-
-#: What getFile gives bots (Bot API, "getFile": files of up to 20 MB in size).
-MAX_DOWNLOAD_MB = 20
-MAX_DOWNLOAD = MAX_DOWNLOAD_MB * 1024 * 1024
+from tickets.text import utf16_length
 
 #: Kinds the desk opens; of every other kind it shows the name.
 OPENED = (
@@ -56,6 +55,9 @@ SERVICE = frozenset(
     }
 )
 
+#: What of it is about the chat's topics, in a private chat as in a forum.
+ABOUT_FORUM_TOPICS = frozenset(kind for kind in SERVICE if kind.startswith("forum_topic_"))
+
 TelegramFileObject = (
     types.PhotoSize
     | types.Video
@@ -69,6 +71,8 @@ TelegramFileObject = (
 )
 
 
+#: The period in seconds of a live location without an end (Bot API, "editMessageLiveLocation").
+FOREVER = 0x7FFFFFFF
 #: Where the inbox notes the kind of a message that aiogram could not read whole.
 UNREAD_KIND = "kind_of_unread"
 #: Where it notes that such a message was forwarded.
@@ -128,22 +132,50 @@ def _largest(sizes: Sequence[types.PhotoSize]) -> types.PhotoSize | None:
     return max(sizes, key=lambda size: size.width * size.height, default=None)
 
 
+def thread_of(message: object) -> int | None:
+    """The topic of its chat a message stands in, None for the main chat (Bot API, "Message").
+
+    In groups replies bear a `message_thread_id` too, so `is_topic_message` has to say that it is a topic's.
+    """
+    thread_id = getattr(message, "message_thread_id", None)
+    return thread_id if getattr(message, "is_topic_message", None) else None
+
+
 def words_of(message: types.Message) -> tuple[str, list[dict[str, Any]]]:
     """The message's text or caption with its entities; of «/new текст» what follows the command.
 
-    Where there is neither, what the message says in a form of its own: a contact, a place, a poll, a die.
+    Where there is neither, what the message says in a form of its own: a contact, a place, a poll, a die. Below stand
+    the links of the buttons another bot's message had, which the customer forwards.
     """
     text = message.text or message.caption or content_in_words(message, kind_of(message))
     entities = [
         entity.model_dump(mode="json", exclude_none=True)
         for entity in message.entities or message.caption_entities or ()
     ]
+    if text and text == content_in_words(message, ContentType.STORY):
+        entities = [{"type": "url", "offset": 0, "length": len(text)}]
     if not is_new_command(message):
-        return text, entities
+        return with_links(text, entities, links_of(message))
     question = text.split(maxsplit=1)[1]
     cut = len(text) - len(question)  # a command and blanks: as many UTF-16 units as characters
     moved = [{**entity, "offset": entity["offset"] - cut} for entity in entities if entity["offset"] >= cut]
     return question, moved
+
+
+def links_of(message: types.Message) -> list[tuple[str, str]]:
+    """Words and addresses of the buttons under a message; forwarded, it has no others (Bot API, "reply_markup")."""
+    rows = message.reply_markup.inline_keyboard if message.reply_markup is not None else []
+    return [(button.text, button.url) for row in rows for button in row if button.url]
+
+
+def with_links(
+    text: str, entities: list[dict[str, Any]], links: Sequence[tuple[str, str]]
+) -> tuple[str, list[dict[str, Any]]]:
+    for label, address in links:
+        text = "\n".join(filter(None, [text, f"{label}: "]))
+        entities = [*entities, {"type": "url", "offset": utf16_length(text), "length": utf16_length(address)}]
+        text += address
+    return text, entities
 
 
 def is_new_command(message: types.Message) -> bool:
@@ -163,9 +195,19 @@ def incoming(message: types.Message, *, quote: Message | None) -> Incoming:
         files=[incoming_file(message, file) for file in files_of(message)],
         quote=quote,
         quote_text=_quoted_words(message, quote),
+        live_until=live_until(message),
+        placed_at=as_time(message.edit_date) if message.location is not None and message.edit_date else None,
         forwarded_from=_origin(message),
         media_group_id=message.media_group_id or "",
     )
+
+
+def live_until(message: types.Message) -> datetime | None:
+    """Until when the customer shows where they are; None of a place that stays (Bot API, "Location")."""
+    location = message.location
+    if location is None or location.live_period is None:
+        return None
+    return as_time(message.date) + timedelta(seconds=min(max(location.live_period, 0), FOREVER))
 
 
 def _quoted_words(message: types.Message, quote: Message | None) -> str:
@@ -179,7 +221,7 @@ def _quoted_words(message: types.Message, quote: Message | None) -> str:
         kinds = (*LOOK_LIKE_ANOTHER, *ContentType)
         kind = next((kind.value for kind in kinds if getattr(message.external_reply, kind.value, None)), "")
         return name_of_kind(kind)
-    return ""
+    return name_of_kind(ContentType.STORY) if message.reply_to_story is not None else ""
 
 
 def name_of_kind(kind: str) -> str:
@@ -211,8 +253,18 @@ def as_time(moment: datetime | int) -> datetime:
     return moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
 
 
+def written_at(message: types.Message) -> datetime:
+    """When the customer wrote it, or edited it last."""
+    return as_time(message.edit_date or message.date)
+
+
 def is_too_big(file: TelegramFileObject | None) -> bool:
-    return file is not None and (file.file_size or 0) > MAX_DOWNLOAD
+    return file is not None and (file.file_size or 0) > max_download()
+
+
+def max_download() -> int:
+    """In bytes, what can be had of a customer's file."""
+    return settings.TELEGRAM_DOWNLOAD_MB * MEGABYTE
 
 
 def incoming_file(message: types.Message, file: TelegramFileObject) -> IncomingFile:

@@ -1,25 +1,70 @@
 """What the bridge remembers: where each chat stands, what Telegram told us, what we asked of Telegram."""
 
+from datetime import datetime, timedelta
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tickets.models import Attachment, Customer, Delivery, DeliveryState, Lane, Language, Message, Ticket
+from tickets.models import (
+    Alteration,
+    Attachment,
+    Customer,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Language,
+    Message,
+    Ticket,
+    User,
+)
 
 MAX_REASON = 500
+#: Updates are kept on Telegram's server for no longer (Bot API, "Getting updates").
+KEPT_BY_TELEGRAM = timedelta(hours=24)
 
 
 class BotStatus(models.Model):
-    """One bot: the pace all its workers share, and how its connection to Telegram fares."""
+    """One bot: the pace all its workers share, and how its connection to Telegram fares.
+
+    `last_polled_at` is when Telegram last answered whoever minds the door: a poll, or a look at the webhook.
+    """
+
+    class Door(models.TextChoices):
+        POLLING = "polling", _("бот спрашивает Telegram")
+        WEBHOOK = "webhook", _("Telegram приносит на сайт")
 
     bot_id = models.BigIntegerField(_("бот"), primary_key=True)
     username = models.CharField(_("имя пользователя"), max_length=64, blank=True)
     next_send_at = models.DateTimeField(_("следующая отправка не раньше"), default=timezone.now)
+    door = models.CharField(
+        _("как приходят сообщения"), max_length=7, choices=Door.choices, default=Door.POLLING, db_default=Door.POLLING
+    )
     last_polled_at = models.DateTimeField(_("последний успешный опрос"), null=True, blank=True)
     last_error = models.CharField(_("последняя ошибка"), max_length=MAX_REASON, blank=True)
     last_error_at = models.DateTimeField(_("ошибка была"), null=True, blank=True)
     stopped_reason = models.CharField(_("почему остановлен"), max_length=MAX_REASON, blank=True)
+    # What Telegram said of the webhook at the last look: how many updates it holds, since when each look found some.
+    webhook_pending = models.PositiveIntegerField(_("ждёт в Telegram"), null=True, blank=True)
+    webhook_pending_since = models.DateTimeField(_("ждёт в Telegram с"), null=True, blank=True)
+    webhook_error = models.CharField(_("ошибка вебхука"), max_length=MAX_REASON, blank=True, default="", db_default="")
+    webhook_error_at = models.DateTimeField(_("ошибка вебхука была"), null=True, blank=True)
+    tickets_as_topics = models.BooleanField(
+        _("каждое обращение в своей теме"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "В личном чате клиента у каждого обращения будет своя тема. Для этого нужен режим тем (Threaded Mode) "
+            "в настройках бота у @BotFather; пока его нет, всё идёт одной лентой."
+        ),
+    )
+    # What getMe last said (Bot API, "User").
+    has_topics_enabled = models.BooleanField(
+        _("режим тем включён у @BotFather"), default=False, db_default=False, editable=False
+    )
+    # The last event whose ticket's topic has the name that suits it.
+    forum_topics_named_to = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("состояние бота")
@@ -27,6 +72,54 @@ class BotStatus(models.Model):
 
     def __str__(self) -> str:
         return f"@{self.username}" if self.username else str(self.bot_id)
+
+    @property
+    def gives_forum_topics(self) -> bool:
+        """Whether each ticket has a topic of its own: a supervisor wants it, and Telegram lets the bot."""
+        return self.tickets_as_topics and self.has_topics_enabled
+
+
+class Outage(models.Model):
+    """A time in which customers could not reach us: from the last moment Telegram and the database had both answered
+    until they did again.
+    """
+
+    bot_id = models.BigIntegerField(_("бот"))
+    began_at = models.DateTimeField(_("началось"))
+    ended_at = models.DateTimeField(_("кончилось"))
+    # Tickets are marked, and customers asked, in the order of their ids: up to which that is done.
+    marked_up_to = models.BigIntegerField(default=0, db_default=0, editable=False)
+    asked_by = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("кто решил переспросить"),
+    )
+    asked_at = models.DateTimeField(_("решено переспросить"), null=True, blank=True)
+    told_up_to = models.BigIntegerField(default=0, db_default=0, editable=False)
+    told = models.PositiveIntegerField(_("переспрошено клиентов"), default=0, db_default=0)
+    told_at = models.DateTimeField(_("все переспрошены"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("перерыв в работе бота")
+        verbose_name_plural = _("перерывы в работе бота")
+        constraints = [
+            # Noted again by a process that found it noted; inbox: the outage a message was written in.
+            models.UniqueConstraint(fields=["bot_id", "began_at"], name="outage_once"),
+            models.CheckConstraint(condition=Q(ended_at__gt=F("began_at")), name="outage_ends_later"),
+        ]
+
+    def __str__(self) -> str:
+        began, ended = timezone.localtime(self.began_at), timezone.localtime(self.ended_at)
+        return f"{began:%d.%m.%Y %H:%M} – {ended:%d.%m.%Y %H:%M}"
+
+    @property
+    def lost_until(self) -> datetime | None:
+        """Up to when what customers wrote during it may be lost; None where Telegram has kept all of it."""
+        until = self.ended_at - KEPT_BY_TELEGRAM
+        return until if until > self.began_at else None
 
 
 class ChatSession(models.Model):
@@ -67,6 +160,15 @@ class ChatSession(models.Model):
     heard = models.IntegerField(default=0, db_default=0, editable=False)
     said = models.IntegerField(default=0, db_default=0, editable=False)
     told_joined_at = models.DateTimeField(null=True, blank=True, editable=False)
+    apologised_for = models.ForeignKey(
+        Outage,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        db_index=False,  # nothing looks for chats by it
+    )
 
     class Meta:
         verbose_name = _("чат")
@@ -134,7 +236,8 @@ class Update(models.Model):
 
 
 class OutboundCall(models.Model):
-    """One Bot API request: a part of a delivery, or an answer to a button, an edit of a keyboard, a line to a group.
+    """One Bot API request: a part of a delivery, a step of an alteration, or an answer to a button, an edit of a
+    keyboard, a line to a group.
 
     `sending` is committed before the request leaves. A part has one row whatever becomes of it, so that no worker
     can send it beside another.
@@ -150,6 +253,15 @@ class OutboundCall(models.Model):
         related_name="calls",
         verbose_name=_("доставка"),
         db_index=False,  # call_once_per_part begins with it
+    )
+    alteration = models.ForeignKey(
+        Alteration,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        verbose_name=_("изменение у клиента"),
+        db_index=False,  # call_of_alteration begins with it
     )
     part = models.PositiveSmallIntegerField(_("часть"), default=0)
     method = models.CharField(_("метод"), max_length=40)
@@ -193,6 +305,10 @@ class OutboundCall(models.Model):
             models.Index(
                 fields=["bot_id", "lease_until"], condition=Q(state=DeliveryState.SENDING), name="call_in_flight"
             ),
+            # Outbox: the row of an alteration's step, which a repeat of the request takes again.
+            models.Index(
+                fields=["alteration", "part"], condition=Q(alteration__isnull=False), name="call_of_alteration"
+            ),
             # Admin: what one chat was sent.
             models.Index(fields=["chat_id", "-id"], name="call_of_chat"),
         ]
@@ -223,8 +339,95 @@ class TelegramMessage(models.Model):
         return f"{self.chat_id}/{self.telegram_id}"
 
 
+class ForumTopic(models.Model):
+    """One ticket's own topic in its customer's private chat (Bot API, "ForumTopic"). A hint: the ticket is the truth.
+
+    Not to be confused with `tickets.Topic`, what a question is about. Rows outlive the option: switched on again, the
+    bot goes on in the topics there are.
+    """
+
+    class State(models.TextChoices):
+        WANTED = "wanted", _("Будет создана")
+        MAKING = "making", _("Создаётся")
+        OPEN = "open", _("Есть")
+        GIVEN_UP = "given_up", _("Нет, ответы идут в общий чат с номером")
+
+    bot_id = models.BigIntegerField(_("бот"))
+    chat_id = models.BigIntegerField(_("чат"))
+    ticket = models.ForeignKey(
+        Ticket,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("обращение"),
+        db_index=False,  # forum_topic_of_ticket begins with it
+    )
+    message_thread_id = models.BigIntegerField(_("номер темы в чате"), null=True, blank=True)
+    # The name the bot gave it last; the customer may have given it another since. Some of it is the customer's words.
+    name = models.CharField(_("название"), max_length=128, blank=True)
+    state = models.CharField(_("состояние"), max_length=8, choices=State.choices, default=State.WANTED)
+    remade = models.BooleanField(_("создана заново"), default=False)
+    creation = models.OneToOneField(
+        OutboundCall, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("создание")
+    )
+    # The message before which the topic is being made.
+    waiting = models.ForeignKey(
+        Delivery, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, editable=False
+    )
+
+    class Meta:
+        verbose_name = _("тема в чате")
+        verbose_name_plural = _("темы в чатах")
+        constraints = [
+            # Outbox: the topic a ticket's messages go to.
+            models.UniqueConstraint(fields=["ticket", "bot_id"], name="forum_topic_of_ticket"),
+            # Inbox: the ticket a message in a topic belongs to.
+            models.UniqueConstraint(fields=["bot_id", "chat_id", "message_thread_id"], name="forum_topic_once"),
+            models.CheckConstraint(
+                condition=Q(state="open", message_thread_id__isnull=False)
+                | (~Q(state="open") & Q(message_thread_id__isnull=True)),
+                name="forum_topic_open_has_thread",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.ticket_id)
+
+
+class AnswerPlace(models.Model):
+    """Where one of the bot's sentences goes that answers where the customer was, not in the topic of its ticket."""
+
+    message = models.OneToOneField(
+        Message, on_delete=models.PROTECT, primary_key=True, related_name="+", verbose_name=_("сообщение")
+    )
+    # NULL: the main chat.
+    message_thread_id = models.BigIntegerField(_("номер темы в чате"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("место ответа")
+        verbose_name_plural = _("места ответов")
+
+    def __str__(self) -> str:
+        return f"{self.message_id}: {self.message_thread_id}"
+
+
+class TelegramFileQuerySet(models.QuerySet["TelegramFile"]):
+    def with_bytes_of(self, attachment: Attachment, *, bot_id: int) -> "TelegramFileQuerySet":
+        """By what ids this bot may send a file again that it has sent before.
+
+        Sent so, a file keeps its kind and its name (Bot API, "Sending files"), so both must be the same.
+        """
+        if not attachment.digest:
+            return self.none()
+        return self.filter(
+            bot_id=bot_id,
+            attachment__digest=attachment.digest,
+            attachment__kind=attachment.kind,
+            attachment__file_name=attachment.file_name,
+        )
+
+
 class TelegramFile(models.Model):
-    """How one bot asks Telegram for a file: file ids are valid for the bot that received them only."""
+    """How one bot asks Telegram for a file, or sends it again: file ids are valid for the bot that got them only."""
 
     bot_id = models.BigIntegerField(_("бот"))
     attachment = models.ForeignKey(
@@ -235,6 +438,8 @@ class TelegramFile(models.Model):
         db_index=False,  # telegram_file_once begins with it
     )
     file_id = models.CharField(_("номер файла"), max_length=255)
+
+    objects = TelegramFileQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("файл в Telegram")

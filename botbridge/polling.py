@@ -8,6 +8,7 @@ it came, and only the next request, with a higher offset, acknowledges it (Bot A
 import asyncio
 import fcntl
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,8 +18,10 @@ import psycopg
 from aiogram import Bot
 from aiogram.exceptions import (
     AiogramError,
+    ClientDecodeError,
     TelegramAPIError,
     TelegramConflictError,
+    TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
     TelegramUnauthorizedError,
@@ -30,21 +33,29 @@ from django.utils import timezone
 from botbridge import crash
 from botbridge.doorbell import INBOX, Doorbell, own_connection
 from botbridge.models import MAX_REASON, BotStatus
-from botbridge.storing import store
+from botbridge.outages import reached
+from botbridge.storing import UPDATE_ID, is_id, park_unreadable, store
 from botbridge.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
 #: Kept by the server until another call changes it, so it is said every time.
-ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
+ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member", "message_reaction"]
 LIMIT = 100
 #: Seconds the server holds a poll with nothing to give (it allows 50 at most), and what the answer may take besides.
-HOLD = 25
-ANSWER_TAKES = 15
+#: Short, because silence cannot be told from a quiet time sooner; after a failure an answer may take longer each time,
+#: because a slow line must not leave the bot deaf.
+HOLD = 5
+ANSWER_TAKES = 5
+ANSWER_TAKES_AT_MOST = 20
 
 PAUSES = (0.5, 1, 2, 4, 8)
 PAUSE_AFTER_REVOKED_TOKEN = 60
 TRY_TO_LEAD_EVERY = 2
+
+
+class UnusableAnswerError(AiogramError):
+    """A success of getUpdates with nothing in it that could be acknowledged."""
 
 
 class AlreadyRunningError(Exception):
@@ -73,6 +84,9 @@ class Polling:
         #: after a week of silence, and an old offset would then discard them unseen.
         self._offset: int | None = None
         self._failures = 0
+        #: How many updates to ask for: one at a time around one that cannot be read, fewer where so many take too long.
+        self._limit = LIMIT
+        self._unreadable = ""
         #: Until one poll was answered none is held: health learns of a fresh or mended connection at once.
         self._reached = False
 
@@ -82,6 +96,7 @@ class Polling:
             try:
                 async with leading(self._bot.id) as check:
                     logger.info("Polling as bot %s", self._bot.id)
+                    await self._delete_webhook()
                     while True:
                         await check()
                         await self._poll_or_pause()
@@ -94,7 +109,12 @@ class Polling:
             await self._poll()
         except (AiogramError, Error) as error:
             self._reached = False
-            await self._cope(error)
+            if isinstance(error, TelegramNetworkError):
+                self._limit = max(1, self._limit // 2)
+            if isinstance(error, TelegramConflictError) and "webhook" in error.message:
+                await self._delete_webhook()
+            await cope(self._bot.id, error, about="Polling", failures=self._failures)
+            self._failures += 1
         else:
             self._reached = True
             self._failures = 0
@@ -102,46 +122,107 @@ class Polling:
     async def _poll(self) -> None:
         if self._offset is not None:
             crash.at(crash.BEFORE_ACK)
-        poll = RawGetUpdates(offset=self._offset, timeout=HOLD if self._reached else 0)
-        updates = await self._bot(poll, request_timeout=HOLD + ANSWER_TAKES)
+        hold = HOLD if self._reached else 0
+        poll = RawGetUpdates(offset=self._offset, limit=self._limit, timeout=hold)
+        try:
+            updates = await self._bot(poll, request_timeout=hold + answer_takes(self._failures))
+        except ClientDecodeError as error:
+            if not await self._pass_unreadable(error.data):
+                raise
+            return
         crash.at(crash.AFTER_FETCH)
+        if not isinstance(updates, list):
+            raise UnusableAnswerError("an answer without updates")
+        await in_thread(reached, self._bot.id)
         if updates:
             await in_thread(store, self._bot.id, updates)
             self._doorbell.ring(INBOX)
-        self._offset = max(update["update_id"] for update in updates) + 1 if updates else None
+        self._acknowledge(updates)
+        self._limit = min(2 * self._limit, LIMIT)
         await in_thread(polled, self._bot.id)
 
-    async def _cope(self, error: Exception) -> None:
-        """Note what went wrong where people look, and wait: longer each time, or as long as Telegram says."""
-        pause: float = PAUSES[min(self._failures, len(PAUSES) - 1)]
-        self._failures += 1
-        stopped = ""
-        if isinstance(error, (TelegramUnauthorizedError, TelegramNotFound)):
-            stopped, pause = "Telegram does not know this token", PAUSE_AFTER_REVOKED_TOKEN
-        elif isinstance(error, TelegramRetryAfter):
-            pause = error.retry_after
-        elif isinstance(error, TelegramConflictError) and "webhook" in error.message:
-            await self._delete_webhook()
-        reason = error.message if isinstance(error, TelegramAPIError) else type(error).__name__
-        logger.warning("Polling: %s, again in %s s", reason, pause)
-        try:
-            await in_thread(failed, self._bot.id, reason, stopped=stopped)
-        except Error:
-            logger.warning("Polling: the database does not answer")
-        await asyncio.sleep(pause)
+    def _acknowledge(self, updates: list[Any]) -> None:
+        """With the next request. What is stored and has no number goes with what has one."""
+        named = [update.get("update_id") for update in updates if isinstance(update, dict)]
+        # A negative offset would make Telegram forget what it has not yet given (Bot API, "getUpdates").
+        ids = [update_id for update_id in named if is_id(update_id) and update_id > 0]
+        self._offset = max(ids) + 1 if ids else None
+        if updates and not ids:
+            raise UnusableAnswerError("updates without numbers")
+
+    async def _pass_unreadable(self, content: Any) -> bool:
+        """Get past an update that no JSON reader takes: too deep, or a number too long. False: it was not one.
+
+        It is looked for one by one, so that none is kept as unreadable for its neighbour's sake, and asked for twice,
+        so that none is for what the network did to it.
+        """
+        if not isinstance(content, str) or not is_whole_answer(content):
+            return False
+        found = UPDATE_ID.search(content)
+        if self._limit > 1 or self._unreadable != content or found is None:
+            self._limit, self._unreadable = 1, content
+            return False
+        logger.error("Polling: update %s cannot be read, and is parked as it came", found[1])
+        await in_thread(park_unreadable, self._bot.id, int(found[1]), content)
+        self._offset, self._unreadable = int(found[1]) + 1, ""
+        return True
 
     async def _delete_webhook(self) -> None:
-        """A webhook left by an earlier installation keeps getUpdates out. Nothing that waits is dropped."""
+        """A webhook, ours or another installation's, keeps getUpdates out. Nothing that waits is dropped."""
         try:
             await self._bot(DeleteWebhook(drop_pending_updates=False))
         except AiogramError as error:
             logger.warning("Polling: the webhook stays, %s", type(error).__name__)
 
 
+def answer_takes(failures: int) -> int:
+    """Seconds for an answer after so many failures in a row."""
+    return min(ANSWER_TAKES * (1 + failures), ANSWER_TAKES_AT_MOST)
+
+
+async def cope(bot_id: int, error: Exception, *, about: str, failures: int) -> None:
+    """Note what went wrong at a door where people look, and wait: longer after each of its `failures` so far, or as
+    long as Telegram says.
+    """
+    pause: float = PAUSES[min(failures, len(PAUSES) - 1)]
+    stopped = ""
+    if isinstance(error, (TelegramUnauthorizedError, TelegramNotFound)):
+        stopped, pause = "Telegram does not know this token", PAUSE_AFTER_REVOKED_TOKEN
+    elif isinstance(error, TelegramRetryAfter):
+        pause = error.retry_after
+    reason = error.message if isinstance(error, TelegramAPIError) else type(error).__name__
+    logger.warning("%s: %s, again in %s s", about, reason, pause)
+    if isinstance(error, AiogramError):  # what is wrong with the database is not Telegram's
+        await _note(bot_id, reason, stopped, about)
+    await asyncio.sleep(pause)
+
+
+async def _note(bot_id: int, reason: str, stopped: str, about: str) -> None:
+    try:
+        await in_thread(failed, bot_id, reason, stopped=stopped)
+    except Error:
+        logger.warning("%s: the database does not answer", about)
+
+
+def is_whole_answer(content: str) -> bool:
+    """Whether it begins and ends as a success of getUpdates, so that nothing of it is missing."""
+    return re.match(r'\s*\{\s*"ok"\s*:\s*true\b', content) is not None and content.rstrip().endswith("]}")
+
+
 def polled(bot_id: int) -> None:
-    """Note a successful poll, which also ends whatever was wrong."""
+    """Note a successful poll, which also ends whatever was wrong, with a webhook of before too."""
     BotStatus.objects.update_or_create(
-        bot_id=bot_id, defaults={"last_polled_at": timezone.now(), "last_error": "", "stopped_reason": ""}
+        bot_id=bot_id,
+        defaults={
+            "door": BotStatus.Door.POLLING,
+            "last_polled_at": timezone.now(),
+            "last_error": "",
+            "stopped_reason": "",
+            "webhook_pending": None,
+            "webhook_pending_since": None,
+            "webhook_error": "",
+            "webhook_error_at": None,
+        },
     )
 
 
@@ -154,7 +235,7 @@ def failed(bot_id: int, reason: str, *, stopped: str = "") -> None:
 
 @asynccontextmanager
 async def leading(bot_id: int) -> AsyncIterator[Any]:
-    """Wait until no other process polls for this bot; gives a check that this one still leads.
+    """Wait until no other process minds this bot's door, whichever it is; gives a check that this one still leads.
 
     Telegram ends the older of two polls (409), so a second poller would only do harm; storing stays right even then.
     """

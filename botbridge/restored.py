@@ -3,7 +3,7 @@
 from django.db.models import Q
 from django.utils import timezone
 
-from botbridge.models import OutboundCall
+from botbridge.models import ForumTopic, OutboundCall
 from tickets.models import DeliveryState
 
 RESTORED = "restored from a backup: it may have been made since"
@@ -19,4 +19,6 @@ def doubt_calls() -> int:
     dropped = OutboundCall.objects.filter(stale).update(state=DeliveryState.CANCELLED, error=RESTORED, settled_at=now)
     unsettled = OutboundCall.objects.filter(state__in=[DeliveryState.QUEUED, DeliveryState.SENDING])
     doubted = unsettled.update(state=DeliveryState.UNKNOWN, error=RESTORED, lease_until=None, settled_at=now)
+    being_made = ForumTopic.objects.filter(state=ForumTopic.State.MAKING)
+    being_made.update(state=ForumTopic.State.GIVEN_UP, waiting=None)
     return dropped + doubted

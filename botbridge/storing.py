@@ -6,8 +6,9 @@ Nothing here needs aiogram, so that a page may put an update back into the queue
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Sequence, Set
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
@@ -22,10 +23,13 @@ logger = logging.getLogger(__name__)
 
 BIGINT = 2**63
 
+#: The number of the first update in a text that no JSON reader takes; no message's words can hold one unescaped.
+UPDATE_ID = re.compile(r'"update_id"\s*:\s*(\d{1,18})\b')
+
 Json = dict[str, Any]
 
 
-def store(bot_id: int, updates: Sequence[Json]) -> None:
+def store(bot_id: int, updates: Sequence[Any]) -> None:
     """Commit a batch as it came; only then may it be acknowledged. What is known already is left alone.
 
     :raises OperationalError, InterfaceError: the database is away; nothing is stored.
@@ -71,13 +75,21 @@ def _store_alone(row: Update) -> None:
         _insert([row])
 
 
-def _row(bot_id: int, update: Json) -> Update:
+def park_unreadable(bot_id: int, update_id: int, content: str) -> None:
+    """Keep, for a person to see, an update that no JSON reader takes, `content` being what it came in."""
+    row = _row(bot_id, {"update_id": update_id, "unreadable": content})
+    row.reason = "not JSON that can be read"
+    _insert([row])
+
+
+def _row(bot_id: int, update: Any) -> Update:
+    """`update` is whatever stood in the list of updates."""
     raw = json.dumps(update, ensure_ascii=True, sort_keys=True)
-    chat_id = chat_of(update)
-    update_id: Any = update.get("update_id")
+    fields: Json = update if isinstance(update, dict) else {}
+    chat_id, update_id = chat_of(fields), fields.get("update_id")
     return Update(
         bot_id=bot_id,
-        update_id=update_id if _is_id(update_id) else 0,
+        update_id=update_id if is_id(update_id) else 0,
         digest=hashlib.sha256(raw.encode()).hexdigest(),
         raw=raw,
         chat_id=chat_id,
@@ -94,15 +106,16 @@ def chat_of(update: Json) -> int | None:
         message = event.get("message")
         for holder in (event, message if isinstance(message, dict) else {}):
             chat = holder.get("chat")
-            if isinstance(chat, dict) and _is_id(chat.get("id")):
+            if isinstance(chat, dict) and is_id(chat.get("id")):
                 return int(chat["id"])
         sender = event.get("from")
-        if isinstance(sender, dict) and _is_id(sender.get("id")):
+        if isinstance(sender, dict) and is_id(sender.get("id")):
             return int(sender["id"])
     return None
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[int]:
+    """Whether the database takes it for a number of a chat or an update."""
     return isinstance(value, int) and not isinstance(value, bool) and -BIGINT <= value < BIGINT
 
 

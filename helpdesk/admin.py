@@ -86,6 +86,6 @@ class SupervisorsSite(admin.AdminSite):
 def bot_state() -> dict[str, Any]:
     """The bot's facts for the first page: moments instead of ages, so that the page words them in its language."""
     found, now = facts(), timezone.now()
-    ages = ("last_poll_age", "oldest_unhandled", "oldest_unsent")
+    ages = ("last_poll_age", "webhook_error_age", "undelivered", "oldest_unhandled", "oldest_unsent")
     moments = {name: now - timedelta(seconds=found[name]) for name in ages if found[name] is not None}
     return {**found, **dict.fromkeys(ages), **moments}

@@ -11,11 +11,13 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
+from botbridge import webhook
 from helpdesk import logs
 from helpdesk.backup.encryption import check_recipient
 from helpdesk.backup.errors import BackupError
 
 SHORTEST_TOKEN = 20
+MAKE_ONE = "Take a random one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 @register()
@@ -54,11 +56,42 @@ def addresses(**kwargs: Any) -> Iterable[CheckMessage]:
             hint="Leave it out for Telegram's own server, or write a Bot API server's: http://127.0.0.1:8081",
             id="helpdesk.E003",
         )
+    shared = settings.TELEGRAM_LOCAL_FILES
+    if shared and not Path(shared).is_absolute():
+        yield checks.Error(
+            f"TELEGRAM_LOCAL_FILES is {shared!r}, and a Bot API server names absolute paths.",
+            hint="Write the directory as that server knows it: /var/lib/telegram-bot-api",
+            id="helpdesk.E015",
+        )
+    elif shared and telegram.hostname == "api.telegram.org":
+        yield checks.Error(
+            "TELEGRAM_LOCAL_FILES is set, and TELEGRAM_API_URL is Telegram's own server, which has no disk in common "
+            "with this machine.",
+            hint="Name your own Bot API server in TELEGRAM_API_URL, or leave TELEGRAM_LOCAL_FILES out.",
+            id="helpdesk.E014",
+        )
     if "*" in settings.ALLOWED_HOSTS:
         yield checks.Warning(
             "ALLOWED_HOSTS holds *, so the site answers to any name a stranger makes up.",
             hint="Leave ALLOWED_HOSTS out: PUBLIC_URL's host is allowed by itself. Name other hosts one by one.",
             id="helpdesk.W004",
+        )
+
+
+@register()
+def webhook_secret(**kwargs: Any) -> Iterable[CheckMessage]:
+    secret = settings.TELEGRAM_WEBHOOK_SECRET
+    if secret and not webhook.SECRET.fullmatch(secret):
+        yield checks.Error(
+            "TELEGRAM_WEBHOOK_SECRET holds what Telegram does not take, or more than 256 characters of it.",
+            hint=f"Use Latin letters, digits, _ and - alone. {MAKE_ONE}",
+            id="helpdesk.E011",
+        )
+    elif secret and len(secret) < SHORTEST_TOKEN:
+        yield checks.Warning(
+            f"TELEGRAM_WEBHOOK_SECRET has fewer than {SHORTEST_TOKEN} characters, so it can be guessed.",
+            hint=MAKE_ONE,
+            id="helpdesk.W011",
         )
 
 
@@ -83,7 +116,7 @@ def metrics_token(**kwargs: Any) -> list[CheckMessage]:
     return [
         checks.Warning(
             f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters, so it can be guessed.",
-            hint="Take a random one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            hint=MAKE_ONE,
             id="helpdesk.W010",
         )
     ]

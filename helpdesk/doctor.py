@@ -1,5 +1,6 @@
 """Looks at everything the product depends on, and says of each whether it is right and what to do if it is not."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,23 +18,33 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks
+from django.core.files.storage import default_storage
 from django.core.mail import get_connection
 from django.db import Error, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from botbridge import health as bot_health
+from botbridge import webhook
 from botbridge.doctor import Introduction, TelegramTrouble, introduce
+from botbridge.models import BotStatus
 from helpdesk import health, logs
-from tickets.models import Team
+from tickets.models import Attachment, AttachmentState, Team
 
 #: Beyond it leases, waiting times and log lines of several machines do not fit together.
 MOST_SKEW = timedelta(seconds=5)
 LEAST_FREE_BYTES = 1024**3
 LEAST_FREE_SHARE = 0.05
+FILES_LOOKED_AT = 200
 #: Seconds a server may take to answer.
 PATIENCE = 5
 HIDDEN = "<hidden>"
+WEBHOOK_REMEDY = (
+    "The proxy must pass POST to /telegram/ on, unchanged and with its headers, from any address. 403: web and bot do "
+    "not have the same SECRET_KEY and TELEGRAM_WEBHOOK_SECRET. 301: TRUSTED_PROXIES does not name the proxy. 503: see "
+    "the database. SSL: the certificate must be whole and of the name in PUBLIC_URL."
+)
 
 
 class State(StrEnum):
@@ -92,20 +103,21 @@ def check_database() -> Iterator[Diagnosis]:
         yield wrong("migrations", missing[0], "Run manage.py migrate, and then this again.")
         return
     yield right("migrations", "all applied")
-    yield judge_clock(skew)
+    if connection.vendor != "sqlite":  # which has this machine's own clock
+        yield judge_clock(skew, "the database's")
 
 
 def clock_skew() -> timedelta:
-    """How far this machine's clock is ahead of the database's. SQLite has this machine's own."""
+    """How far this machine's clock is ahead of the database's."""
     there = Team.objects.annotate(now=Now()).values_list("now", flat=True).first()
     return timezone.now() - there if there is not None else timedelta(0)
 
 
-def judge_clock(skew: timedelta) -> Diagnosis:
+def judge_clock(skew: timedelta, other: str) -> Diagnosis:
     if abs(skew) > MOST_SKEW:
-        words = f"this machine's clock and the database's differ by {abs(skew).total_seconds():.0f} s"
-        return wrong("clock", words, "Let both machines keep time by NTP (timedatectl set-ntp true).")
-    return right("clock", "goes with the database's")
+        words = f"this machine's clock and {other} differ by {abs(skew).total_seconds():.0f} s"
+        return wrong("clock", words, "Let each machine keep time by NTP (timedatectl set-ntp true).")
+    return right("clock", f"goes with {other}")
 
 
 def check_redis() -> Iterator[Diagnosis]:
@@ -158,7 +170,7 @@ def check_mail() -> Iterator[Diagnosis]:
 
 
 def check_telegram() -> Iterator[Diagnosis]:
-    """What Telegram says of the bot, and how long ago the bot's process has heard from it."""
+    """What Telegram says of the bot and of the time, and how long ago the bot's process has heard from it."""
     if not settings.TELEGRAM_BOT_TOKEN:
         yield unused("telegram", "TELEGRAM_BOT_TOKEN is not set: no bot runs. @BotFather gives a token for /newbot")
         return
@@ -167,16 +179,80 @@ def check_telegram() -> Iterator[Diagnosis]:
     except TelegramTrouble as trouble:
         yield wrong("telegram", trouble.words, trouble.remedy)
     else:
-        yield judge_introduction(introduction)
+        yield right("telegram", f"knows the bot as @{introduction.username}; {introduction.waiting} updates wait there")
+        if introduction.clock_skew is not None:
+            yield judge_clock(introduction.clock_skew, "Telegram's")
+        yield judge_webhook(introduction, uses_webhook=uses_webhook())
+        yield from check_topics(has_topics_enabled=introduction.has_topics_enabled)
+    yield from check_local_files()
     yield from check_bot()
 
 
-def judge_introduction(introduction: Introduction) -> Diagnosis:
-    name = f"@{introduction.username}"
-    if introduction.has_webhook:
-        words = f"{name} has a webhook set, so the bot that asks for updates gets none"
-        return wrong("telegram", words, "Call deleteWebhook for it, and look which program set it.")
-    return right("telegram", f"knows the bot as {name}; {introduction.waiting} updates wait there")
+def uses_webhook() -> bool:
+    """Whether the bot's process that was heard of last has the webhook for its door."""
+    try:
+        status = bot_health.latest_status()
+    except Error:
+        return False  # said of the database already
+    return status is not None and status.door == BotStatus.Door.WEBHOOK
+
+
+def judge_webhook(introduction: Introduction, *, uses_webhook: bool) -> Diagnosis:
+    """Whether updates come by the door at which somebody waits for them."""
+    where = introduction.webhook
+    is_ours = bool(settings.TELEGRAM_WEBHOOK_SECRET) and where == webhook.address()
+    if not where and not uses_webhook:
+        return unused("webhook", "not set: manage.py runbot asks for updates")
+    if not where:
+        remedy = "Somebody took it away: look which program has the token. manage.py runbot --webhook sets it again."
+        return wrong("webhook", "not set, though the bot waits for it", remedy)
+    if not is_ours:
+        remedy = (
+            "Look which program set it, and whether TELEGRAM_WEBHOOK_SECRET, SECRET_KEY and PUBLIC_URL are the same "
+            "for web, bot and this command. manage.py runbot takes it away, with --webhook it sets its own."
+        )
+        return wrong("webhook", f"set to another address, at {urlsplit(where).hostname}", remedy)
+    if not uses_webhook:
+        remedy = "Start manage.py runbot --webhook, or manage.py runbot, which takes it away and asks for updates."
+        return wrong("webhook", "set to this site, and no bot that minds it runs", remedy)
+    failed_at = introduction.last_error_at
+    if failed_at is not None and timezone.now() - failed_at < bot_health.ERROR_COUNTS_FOR:
+        ago = int((timezone.now() - failed_at).total_seconds())
+        return wrong("webhook", f"failed {ago} s ago: {introduction.last_error}", WEBHOOK_REMEDY)
+    return right("webhook", f"Telegram brings updates to {settings.PUBLIC_URL}")
+
+
+def check_local_files() -> Iterator[Diagnosis]:
+    """Whether what a Bot API server of one's own brings can be read here."""
+    place = Path(settings.TELEGRAM_LOCAL_FILES)
+    if not settings.TELEGRAM_LOCAL_FILES:
+        yield unused("large files", "TELEGRAM_LOCAL_FILES is not set: files come up to 20 MB and go up to 50 MB")
+    elif place.is_dir() and os.access(place, os.R_OK | os.X_OK):
+        yield right("large files", f"up to {settings.TELEGRAM_DOWNLOAD_MB} MB, read from {place}")
+    else:
+        remedy = (
+            "Mount the directory of the Bot API server under the same path where the jobs run, "
+            "and let their user read it."
+        )
+        yield wrong("large files", f"TELEGRAM_LOCAL_FILES, {place}, cannot be read", remedy)
+
+
+def check_topics(*, has_topics_enabled: bool) -> Iterator[Diagnosis]:
+    """Whether each ticket can have a topic of its own, where a supervisor asked for that."""
+    bot_id, _colon, _secret = settings.TELEGRAM_BOT_TOKEN.partition(":")
+    try:
+        wanted = BotStatus.objects.filter(pk=int(bot_id), tickets_as_topics=True).exists()
+    except Error:
+        return  # said of the database already
+    if not wanted:
+        yield unused(
+            "topics", "not asked for: tickets share the customer's chat. The admin has the switch, with the bot"
+        )
+    elif has_topics_enabled:
+        yield right("topics", "each ticket has a topic of its own in the customer's chat")
+    else:
+        words = "each ticket is to have a topic of its own, but the bot has no Threaded Mode: they share the chat"
+        yield wrong("topics", words, "Turn on Threaded Mode in the bot's settings at @BotFather.")
 
 
 def check_bot() -> Iterator[Diagnosis]:
@@ -187,7 +263,8 @@ def check_bot() -> Iterator[Diagnosis]:
     for failure in finding.failures:
         yield wrong("bot", failure, "See that manage.py runbot runs, and what its log (bot.log) says last.")
     for concern in finding.concerns:
-        yield wrong("bot", concern, "Open «Сообщения Telegram» in the admin: try each again or mark it as dealt with.")
+        remedy = "The admin's first page says more. Of updates parked try each again there or mark it as dealt with."
+        yield wrong("bot", concern, remedy)
     if not finding.failures and not finding.concerns:
         yield right("bot", f"heard from Telegram {finding.facts['last_poll_age']} s ago")
 
@@ -207,6 +284,28 @@ def check_disks() -> Iterator[Diagnosis]:
         yield judge_room(name, place, free=usage.free, total=usage.total)
     if not settings.LOG_DIR:
         yield unused("logs", "LOG_DIR is empty: log lines go to the console alone")
+
+
+def check_files() -> Iterator[Diagnosis]:
+    """Whether the newest files that rows name are where they should be."""
+    ready = Attachment.objects.filter(state=AttachmentState.READY).order_by("-pk")
+    try:
+        names = list(ready.values_list("file", flat=True)[:FILES_LOOKED_AT])
+    except Error:
+        return  # said of the database already
+    try:
+        missing = sum(not default_storage.exists(name) for name in names)
+    except OSError as error:
+        yield wrong("files", f"storage does not answer ({type(error).__name__})", "Check MEDIA_ROOT and its disk.")
+        return
+    if not missing:
+        yield right("files", f"the newest {len(names)} are in storage")
+        return
+    remedy = (
+        "Look whether MEDIA_ROOT is the right one and mounted; else take them from a backup (docs/backup.md). "
+        "Meanwhile the desk says so in their place, where a customer's can be fetched from Telegram again."
+    )
+    yield wrong("files", f"{missing} of the newest {len(names)} are not in storage", remedy)
 
 
 def judge_room(name: str, place: Path, *, free: int, total: int) -> Diagnosis:
@@ -241,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
     check_mail,
     check_telegram,
     check_disks,
+    check_files,
     check_static_files,
 )
 
@@ -251,6 +351,7 @@ def without_secrets(text: str) -> str:
     broker_password = unquote(urlsplit(settings.CELERY_BROKER_URL).password or "")
     secrets = [
         settings.TELEGRAM_BOT_TOKEN,
+        settings.TELEGRAM_WEBHOOK_SECRET,
         settings.SECRET_KEY,
         settings.SIMPLE_JWT["SIGNING_KEY"],
         settings.METRICS_TOKEN,

@@ -5,7 +5,7 @@ the desk down.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -27,10 +27,12 @@ from helpdesk.jobs.facts import facts as job_facts
 
 logger = logging.getLogger(__name__)
 
-#: Seconds. A quiet poll is answered after 25; what waits longer than these waits for a person to look.
+#: Seconds. A quiet poll is answered after 5; what waits longer than these waits for a person to look.
 MAX_POLL_AGE = 90
 MAX_UNHANDLED_AGE = 120
 MAX_UNSENT_AGE = 120
+#: Updates Telegram may hold for the webhook before they pile up: it brings twenty at once.
+MAX_PENDING = 100
 #: A night and two hours: the last backup may be late, and is then missing.
 MAX_BACKUP_AGE = 26 * 3600
 
@@ -76,19 +78,33 @@ def known_migrations() -> frozenset[tuple[str, str]]:
 def bot() -> Finding:
     facts = bot_facts()
     # Telegram's own words stay out: an address in them holds the token.
-    del facts["last_error"]
+    del facts["webhook_error"]
+    last_failed = bool(facts.pop("last_error"))
     stopped = facts.pop("stopped")
     failures = ["stopped: see its log"] if stopped else []
     if facts["last_poll_age"] is None:
         failures.append("has never reached Telegram")
     elif facts["last_poll_age"] > MAX_POLL_AGE:
         failures.append(f"has not reached Telegram for {facts['last_poll_age']} s")
+    elif last_failed and not stopped:
+        # A poll answered since would have cleared it. Known at once: a quiet poll's age says so only after a while.
+        failures.append("did not reach Telegram the last time it tried: see its log")
+    if facts["undelivered"] is not None:
+        failures.append(f"Telegram cannot bring {facts['webhook_pending']} updates, for {facts['undelivered']} s")
     if (facts["oldest_unhandled"] or 0) > MAX_UNHANDLED_AGE:
         failures.append(f"an update waits for {facts['oldest_unhandled']} s to be handled")
     if (facts["oldest_unsent"] or 0) > MAX_UNSENT_AGE:
         failures.append(f"a message waits for {facts['oldest_unsent']} s to be sent")
-    concerns = [f"updates parked: {facts['parked']}, deal with them in the admin"] if facts["parked"] else []
-    return Finding(failures, concerns, facts)
+    return Finding(failures, list(bot_concerns(facts)), facts)
+
+
+def bot_concerns(facts: dict[str, Any]) -> Iterator[str]:
+    if facts["parked"]:
+        yield f"updates parked: {facts['parked']}, deal with them in the admin"
+    if facts["undelivered"] is None and facts["webhook_error_age"] is not None:
+        yield f"the webhook failed {facts['webhook_error_age']} s ago: see the first page of the admin"
+    if facts["undelivered"] is None and (facts["webhook_pending"] or 0) > MAX_PENDING:
+        yield f"{facts['webhook_pending']} updates wait at Telegram: the web processes do not keep up"
 
 
 def jobs() -> Finding:

@@ -19,6 +19,8 @@ from tickets.log_context import request_id
 #: A bot's token as BotFather gives it out (https://core.telegram.org/bots/api#authorizing-your-bot), raw or as part
 #: of a quoted URL.
 TOKEN = re.compile(r"\d{6,}(?::|%3A)[\w-]{30,}", re.IGNORECASE)
+#: The secret part of the webhook's address (`botbridge.webhook`).
+WEBHOOK = re.compile(r"(?<=/telegram/)[0-9a-f]{64}\b", re.IGNORECASE)
 
 #: LOG_FORMAT's values: a line for people, or an object of JSON a line for collectors of logs.
 LINE, JSON = "line", "json"
@@ -34,8 +36,8 @@ ANSWERED_ID = "{x-request-id}o"
 
 
 def scrub(text: str) -> str:
-    """The text with every bot token taken out: whoever has the token is the bot."""
-    return TOKEN.sub("<bot token>", text)
+    """The text with every bot token taken out, since whoever has the token is the bot, and the webhook's address."""
+    return WEBHOOK.sub("<secret>", TOKEN.sub("<bot token>", text))
 
 
 class ScrubbingFormatter(logging.Formatter):

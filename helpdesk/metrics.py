@@ -139,7 +139,14 @@ def figure(name: str, what: str, value: float | None) -> GaugeMetricFamily:
 
 
 def bot_figures(facts: dict[str, Any]) -> Iterator[GaugeMetricFamily]:
-    yield figure("helpdesk_bot_last_poll_age_seconds", "Since Telegram last answered a poll", facts["last_poll_age"])
+    age = facts["last_poll_age"]
+    yield figure("helpdesk_bot_last_poll_age_seconds", "Since Telegram answered a poll, or a look at the webhook", age)
+    yield figure("helpdesk_webhook_pending_updates", "What Telegram holds for the webhook", facts["webhook_pending"])
+    yield figure(
+        "helpdesk_webhook_undelivered_seconds",
+        "For how long Telegram has failed to bring updates to the webhook, 0 where it does not fail",
+        facts["undelivered"] or 0,
+    )
     yield figure("helpdesk_bot_stopped", "Whether the bot has given up until somebody looks", bool(facts["stopped"]))
     yield figure(
         "helpdesk_oldest_unhandled_update_age_seconds",
@@ -163,7 +170,7 @@ def sending_figures(facts: dict[str, Any]) -> Iterator[GaugeMetricFamily]:
     undecided = GaugeMetricFamily(
         "helpdesk_replies_undecided", "Replies that wait for a person's decision, at most 1000", labels=["state"]
     )
-    for state in ("unknown", "held", "failed"):
+    for state in ("unknown", "held", "failed", "unaltered"):
         undecided.add_metric([state], facts[state])
     yield undecided
     yield figure(

@@ -16,16 +16,16 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import get_language
 
+from botbridge import webhook
 from tickets import log_context
-from tickets.files import MAX_FILES, MAX_UPLOAD
+from tickets.files import MEGABYTE, max_form
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 API = "/api/"
 #: Where the desk's forms bring files along; all other forms are words.
 TAKES_FILES = "/desk/t/"
-MAX_FORM = MAX_FILES * MAX_UPLOAD + 1024 * 1024
-MAX_PLAIN_FORM = 2 * 1024 * 1024
+MAX_PLAIN_FORM = 2 * MEGABYTE
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -95,16 +95,21 @@ def bounded_bodies(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        takes_files = request.path.startswith(TAKES_FILES) and request.content_type == "multipart/form-data"
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if request.path.startswith(API) or (
-            length.isdecimal() and int(length) <= (MAX_FORM if takes_files else MAX_PLAIN_FORM)
-        ):
+        if request.path.startswith(API) or (length.isdecimal() and int(length) <= longest_body(request)):
             return get_response(request)
         page = render_to_string("413.html", {"LANGUAGE_CODE": get_language()})
         return HttpResponse(page, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     return middleware
+
+
+def longest_body(request: HttpRequest) -> int:
+    """How many bytes the address asked for may be sent."""
+    if request.path.startswith(webhook.PREFIX):
+        return webhook.MAX_UPDATE
+    takes_files = request.path.startswith(TAKES_FILES) and request.content_type == "multipart/form-data"
+    return max_form() if takes_files else MAX_PLAIN_FORM
 
 
 class CompressPages(GZipMiddleware):

@@ -120,6 +120,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "tickets.context.desk",
+                "helpdesk.banner.trouble",
             ],
         },
     },
@@ -296,7 +297,7 @@ WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
-# Ten files in one message; each may be 50 MB and is streamed to disk, so the form checks its size.
+# Ten files in one message; each is streamed to disk, so the form checks its size.
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 # Backups hold everything; nothing but the disk's owner may read them.
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups")))
@@ -326,7 +327,15 @@ USE_TZ = True
 
 # Telegram.
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+# Telegram shows it with each update it brings to the webhook, whose address follows from it (botbridge.webhook).
+TELEGRAM_WEBHOOK_SECRET = env.str("TELEGRAM_WEBHOOK_SECRET", default="")
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
+# Where a Bot API server of one's own, run with --local, keeps the files it has brought.
+TELEGRAM_LOCAL_FILES = env.str("TELEGRAM_LOCAL_FILES", default="").rstrip("/")
+# How large a customer's file may be, and one to a customer (Bot API, "getFile", "Sending files" and "Using a Local Bot
+# API Server").
+TELEGRAM_DOWNLOAD_MB = 2000 if TELEGRAM_LOCAL_FILES else 20
+TELEGRAM_UPLOAD_MB = 2000 if TELEGRAM_LOCAL_FILES else 50
 BRAND_NAME = env.str("BRAND_NAME", default="Helpdesk")
 
 # Mail. Without EMAIL_URL nothing is sent, and a forgotten password is a supervisor's to mend.

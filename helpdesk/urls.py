@@ -4,6 +4,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from botbridge import webhook
 from helpdesk import banner, health
 from helpdesk.metrics import metrics
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("telegram/<str:path>", webhook.receive, name="telegram-webhook"),
     path("metrics", metrics, name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
 ]

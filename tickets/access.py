@@ -128,12 +128,13 @@ def sees_by_right(user: User | Program, ticket: Ticket) -> bool:
 def visible_messages(caller: Caller) -> Q:
     """A filter for `Message` rows of a visible ticket: all for people; what the customer has written or been sent.
 
-    A program never sees a note, nor a reply that its author can still change or take back.
+    A program never sees a note, nor a reply that its author can still take back or that was deleted again.
     """
     if not isinstance(caller, Program):
         return Q()
     departed = Q(delivery__state__in=DEPARTED) | Q(delivery__parts_sent__gt=0)
-    return Q(sender=Sender.CLIENT) | (Q(sender__in=[Sender.MANAGER, Sender.SYSTEM]) & departed)
+    ours = Q(sender__in=[Sender.MANAGER, Sender.SYSTEM], deleted_at__isnull=True)
+    return Q(sender=Sender.CLIENT) | (ours & departed)
 
 
 def visible_events(caller: Caller) -> Q:
@@ -188,7 +189,7 @@ def can_be_assigned(user: User, ticket: Ticket) -> bool:
 
 
 def can_decide(user: User, message: Message) -> bool:
-    """Edit, withdraw, release, confirm or resend a reply: the ticket's assignee; supervisors everywhere."""
+    """Edit, withdraw, delete, release, confirm or resend a reply: the ticket's assignee; supervisors everywhere."""
     return message.ticket is not None and can_work_on(user, message.ticket)
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import operations
+from tickets.marks import typed
 from tickets.models import Language, Presence, Priority, Theme, User, View
 from tickets.operations import Seen, Then, Upload
 
@@ -125,7 +126,7 @@ def moment_of(choice: str, moment: str, zone: ZoneInfo) -> datetime | None:
 
 
 class WriteForm(forms.Form):
-    """A reply or a note from the composer.
+    """A reply or a note from the composer, its formatting typed as marks.
 
     `seen` is how far the page has been read; «Всё равно отправить» says by `confirm` that what was missed is read too.
     `then` is one of the operation's choices; for «отложить» the moment follows a colon.
@@ -159,7 +160,7 @@ class WriteForm(forms.Form):
     def note_values(self) -> dict[str, Any]:
         """The arguments of `operations.note`."""
         cleaned = self.cleaned_data
-        return {"text": cleaned["text"], "uploads": self.uploads, "client_id": cleaned["client_id"]}
+        return {**typed(cleaned["text"])._asdict(), "uploads": self.uploads, "client_id": cleaned["client_id"]}
 
     @property
     def reply_values(self) -> dict[str, Any]:

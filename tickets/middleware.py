@@ -43,7 +43,14 @@ def session_in_use(get_response: Handler) -> Handler:
 
 PROBES = {"health", "health-live", "health-ready", "metrics"}
 #: Where a supervisor without a second factor may go while one is required: to make one, or out.
-OPEN_WITHOUT_FACTOR = {"tickets:second-factor", "tickets:login", "tickets:logout", "set_language", *PROBES}
+OPEN_WITHOUT_FACTOR = {
+    "tickets:second-factor",
+    "tickets:login",
+    "tickets:logout",
+    "set_language",
+    "telegram-webhook",
+    *PROBES,
+}
 
 
 def must_turn_on_second_factor(user: User | AnonymousUser, session: SessionBase) -> bool:

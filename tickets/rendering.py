@@ -35,6 +35,7 @@ _TAGS = {
     "hashtag": ('<span class="mention">', "</span>"),
     "code": ("<code>", "</code>"),
 }
+BLOCK_ENDS = ("</blockquote>", "</pre>")
 _LINKS = ("text_link", "url", "email", "text_mention")
 _ORDER = {kind: place for place, kind in enumerate([*list(_TAGS)[:2], *_LINKS, *list(_TAGS)[2:]])}
 
@@ -48,9 +49,9 @@ def render_text(text: str, entities: Iterable[Any] = ()) -> SafeString:
     return mark_safe(_render(units, spans))  # noqa: S308  # every piece is escaped by _piece and _link
 
 
-def render_note(text: str) -> SafeString:
-    """A note with the colleagues it names made visible."""
-    return render_text(text, [_mention(text, match) for match in MENTION.finditer(text)])
+def render_note(text: str, entities: Iterable[Any] = ()) -> SafeString:
+    """A note with its formatting, and the colleagues it names made visible."""
+    return render_text(text, [*entities, *(_mention(text, match) for match in MENTION.finditer(text))])
 
 
 def _mention(text: str, match: re.Match[str]) -> dict[str, Any]:
@@ -150,8 +151,13 @@ def _render(units: bytes, spans: list[Span]) -> str:
         while open_spans and open_spans[-1][0] <= stop:
             end, closing = open_spans.pop()
             html.append(escape(_piece(units, position, end)))
-            html.append(closing)
             position = end
+            # A block ends its line by itself: with the line's own end behind it an empty line would follow.
+            inside = not open_spans or open_spans[-1][0] > end
+            if closing in BLOCK_ENDS and inside and end < stop and _piece(units, end, end + 1) == "\n":
+                html.append("\n")
+                position = end + 1
+            html.append(closing)
         html.append(escape(_piece(units, position, stop)))
         position = stop
 

@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
-from tickets.files import INLINE_TYPES, UNKNOWN_TYPE
+from tickets.files import INLINE_TYPES, THUMBNAIL_TYPE, UNKNOWN_TYPE
 from tickets.models import Attachment, AttachmentState, Ticket
 
 BLOCK = 64 * 1024  # Django's 4 KB makes 50 MB take nine times as long
@@ -34,25 +34,40 @@ def serve_file(request: HttpRequest, ticket: Ticket, attachment_id: int) -> Http
     attachment = find_attachment(ticket, attachment_id)
     if attachment.state != AttachmentState.READY:
         raise Http404
+    inline = attachment.sniffed_type in INLINE_TYPES and "download" not in request.GET
+    media_type = attachment.sniffed_type if inline else UNKNOWN_TYPE
+    return _serve(request, attachment.file, media_type, inline=inline, name=attachment.file_name or str(attachment.pk))
+
+
+def serve_thumbnail(request: HttpRequest, ticket: Ticket, attachment_id: int) -> HttpResponseBase:
+    """The small still of a picture of a ticket its reader sees.
+
+    :raises Http404: the ticket has no such file, or it has no still.
+    """
+    attachment = find_attachment(ticket, attachment_id)
+    if not attachment.thumbnail:
+        raise Http404
+    return _serve(request, attachment.thumbnail, THUMBNAIL_TYPE, inline=True, name=f"{attachment.pk}.webp")
+
+
+def _serve(request: HttpRequest, file: FieldFile, media_type: str, *, inline: bool, name: str) -> HttpResponseBase:
     # A file never changes under its random name, so that name is its validator.
-    etag = quote_etag(str(attachment.file.name).rpartition("/")[2])
-    answer = get_conditional_response(request, etag=etag) or _content(request, attachment)
+    etag = quote_etag(str(file.name).rpartition("/")[2])
+    answer = get_conditional_response(request, etag=etag) or _content(request, file, media_type, inline, name)
     answer["ETag"] = etag
     # Kept by the browser, but asked for again each time: whoever lost the ticket loses its files.
     answer["Cache-Control"] = "private, no-cache"
     return answer
 
 
-def _content(request: HttpRequest, attachment: Attachment) -> HttpResponseBase:
+def _content(request: HttpRequest, file: FieldFile, media_type: str, inline: bool, name: str) -> HttpResponseBase:
     try:
-        source = attachment.file.open("rb")
+        source = file.open("rb")
     except FileNotFoundError as lost:
         raise Http404 from lost
     answer = _piece_or_whole(request, source)
-    inline = attachment.sniffed_type in INLINE_TYPES and "download" not in request.GET
-    disposition = content_disposition_header(not inline, attachment.file_name or str(attachment.pk))
-    answer["Content-Type"] = attachment.sniffed_type if inline else UNKNOWN_TYPE
-    answer["Content-Disposition"] = disposition or "attachment"
+    answer["Content-Type"] = media_type
+    answer["Content-Disposition"] = content_disposition_header(not inline, name) or "attachment"
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Content-Security-Policy"] = SANDBOX
     answer["Accept-Ranges"] = "bytes"

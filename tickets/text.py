@@ -50,21 +50,27 @@ def utf16_length(text: str) -> int:
 
 
 def pieces_of(text: str) -> list[str]:
-    """The texts of the messages a reply leaves in, one where it fits into one.
+    """The texts of the messages a reply leaves in, one where it fits into one."""
+    return [text[start:end] for start, end in piece_spans(text)]
+
+
+def piece_spans(text: str) -> list[tuple[int, int]]:
+    """Where each message of a reply begins and ends, in characters.
 
     Cut behind a paragraph, a line or a word, in this order, unless that would waste half a message. The composer counts
     by the same rule (static/js/composer.js).
     """
     if utf16_length(text) <= MAX_TEXT:
-        return [text]
-    pieces = []
-    while utf16_length(text) > PIECE:
-        head = text.encode("utf-16-le")[: 2 * PIECE].decode("utf-16-le", "ignore")
+        return [(0, len(text))]
+    spans, start = [], 0
+    while utf16_length(text[start:]) > PIECE:
+        head = text[start:].encode("utf-16-le")[: 2 * PIECE].decode("utf-16-le", "ignore")
         ends = (head.rfind(end) for end in ("\n\n", "\n", " "))
         cut = next((end for end in ends if end > 0 and utf16_length(head[:end]) > PIECE // 2), len(head))
-        pieces.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return [*pieces, text] if text else pieces
+        spans.append((start, start + len(head[:cut].rstrip())))
+        start += cut
+        start += len(text[start:]) - len(text[start:].lstrip())
+    return [*spans, (start, len(text))] if start < len(text) else spans
 
 
 def storable(text: str) -> str:

@@ -8,11 +8,18 @@ app_name = "tickets"
 
 of_message: list[URLPattern | URLResolver] = [
     path("", messages.bubble, name="message"),
+    path("former/", messages.former, name="former"),
     path("edit/", messages.edit, name="edit"),
+    path("deleting/", messages.deleting, name="deleting"),
+    path("delete/", messages.delete, name="delete"),
+    path("reactions/", messages.reactions, name="reactions"),
+    path("react/", messages.react, name="react"),
+    path("leave/", messages.leave, name="leave"),
     path("withdraw/", messages.withdraw, name="withdraw"),
     path("release/", messages.release, name="release"),
     path("arrived/", messages.mark_arrived, name="arrived"),
     path("resend/", messages.resend, name="resend"),
+    path("cards/", messages.reveal_cards, name="cards"),
 ]
 
 of_ticket: list[URLPattern | URLResolver] = [
@@ -44,9 +51,12 @@ of_ticket: list[URLPattern | URLResolver] = [
     path("seen/", acts.mark_seen, name="seen"),
     path("unread/", acts.mark_unread, name="unread"),
     path("draft/", acts.save_draft, name="draft"),
+    path("typing/", acts.show_typing, name="typing"),
+    path("preview/", messages.preview, name="preview"),
     path("phone/", acts.reveal_phone, name="phone"),
     path("message/<int:message_id>/", include(of_message)),
     path("file/<int:attachment_id>/", files.file, name="file"),
+    path("file/<int:attachment_id>/thumbnail/", files.thumbnail, name="thumbnail"),
     path("file/<int:attachment_id>/retry/", files.retry, name="retry-file"),
 ]
 

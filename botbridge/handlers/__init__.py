@@ -3,7 +3,7 @@
 from aiogram import Dispatcher
 from aiogram.fsm.strategy import FSMStrategy
 
-from botbridge.handlers import commands, groups, membership, messages, presses
+from botbridge.handlers import commands, groups, membership, messages, presses, reactions
 from botbridge.handlers.middleware import open_chat
 from botbridge.storage import ChatSessionStorage
 
@@ -16,6 +16,7 @@ def build_dispatcher() -> Dispatcher:
     dispatcher.include_routers(
         groups.router(),
         membership.router(),
+        reactions.router(),
         presses.router(),
         commands.router(),
         messages.router(),

@@ -12,7 +12,7 @@ from magic_filter import RegexpMode
 
 from botbridge.chats import Chat
 from botbridge.conversation import language_named
-from botbridge.handlers.states import Question
+from botbridge.handlers.states import expect_question
 from botbridge.threads import in_transaction
 
 #: What a link https://t.me/<bot>?start=<payload> may carry (Bot API, "Deep linking").
@@ -60,7 +60,7 @@ async def start(message: Message, chat: Chat) -> None:
 
 async def new(message: Message, chat: Chat, state: FSMContext) -> None:
     if await in_transaction(chat.begin_new):
-        await state.set_state(Question.new)
+        await expect_question(chat, state)
 
 
 async def my(message: Message, chat: Chat) -> None:

@@ -1,8 +1,8 @@
-"""Groups: the bot works in private chats only, and says so once."""
+"""Groups and channels: the bot works in private chats only, says so once in a group, and leaves."""
 
 from aiogram import F, Router
-from aiogram.enums import ChatType
-from aiogram.types import Message
+from aiogram.enums import ChatMemberStatus, ChatType
+from aiogram.types import ChatMemberUpdated, Message
 from django.utils import translation
 
 from botbridge import calls, conversation
@@ -11,11 +11,13 @@ from botbridge.threads import in_transaction
 from tickets.operations import language_for
 
 TOLD = "told"
+INSIDE = (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR, ChatMemberStatus.RESTRICTED)
 
 
 def router() -> Router:
     router = Router(name="groups")
     router.message.register(in_group, F.chat.type != ChatType.PRIVATE)
+    router.my_chat_member.register(brought_in, F.chat.type != ChatType.PRIVATE, F.new_chat_member.status.in_(INSIDE))
     return router
 
 
@@ -24,10 +26,21 @@ async def in_group(message: Message, session: ChatSession) -> None:
     await in_transaction(refer_to_private, session, language or "")
 
 
+async def brought_in(event: ChatMemberUpdated, session: ChatSession) -> None:
+    """To all who read a channel nothing is said: only who brought the bot there has to learn anything."""
+    if event.chat.type == ChatType.CHANNEL:
+        await in_transaction(calls.leave, session)
+    else:
+        await in_transaction(refer_to_private, session, event.from_user.language_code or "")
+
+
 def refer_to_private(session: ChatSession, language_code: str) -> None:
-    """One line in a group's life: whoever writes there next needs no second."""
+    """One line in a group's life: whoever brings the bot there again needs no second."""
     status = BotStatus.objects.filter(pk=session.bot_id).first()
-    if session.data.get(TOLD) or status is None or not status.username:
+    if status is None or not status.username:
+        return
+    calls.leave(session)
+    if session.data.get(TOLD):
         return
     session.language = language_for(language_code)
     session.data = {**session.data, TOLD: True}

@@ -6,7 +6,7 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import Message
 
 from botbridge.chats import Chat, topics_offered
-from botbridge.handlers.states import TOPIC, Question
+from botbridge.handlers.states import ASKED_IN, TOPIC, Question
 from botbridge.incoming import is_new_command
 from botbridge.threads import in_transaction
 from tickets.models import Topic
@@ -23,9 +23,12 @@ def router() -> Router:
 
 async def wrote(message: Message, chat: Chat, state: FSMContext, raw_state: str | None) -> None:
     asked = await state.get_data()
-    as_new = raw_state == Question.new.state or is_new_command(message)
-    await in_transaction(receive, chat, message, as_new=as_new, topic_id=asked.get(TOPIC))
-    if asked or raw_state:
+    # Who asks for a new question in one place and writes in another ticket's topic, writes to that ticket.
+    elsewhere = await in_transaction(chat.is_in_forum_topic_other_than, asked.get(ASKED_IN))
+    as_new = is_new_command(message) or (raw_state == Question.new.state and not elsewhere)
+    topic_id = None if elsewhere else asked.get(TOPIC)
+    is_news = await in_transaction(receive, chat, message, as_new=as_new, topic_id=topic_id)
+    if is_news and (asked or raw_state):
         await state.clear()
 
 
@@ -35,8 +38,8 @@ async def edited(message: Message, chat: Chat, state: FSMContext, raw_state: str
         await wrote(message, chat, state, raw_state)
 
 
-def receive(chat: Chat, message: Message, *, as_new: bool, topic_id: int | None) -> None:
-    chat.receive(message, as_new=as_new, topic=chosen(topic_id))
+def receive(chat: Chat, message: Message, *, as_new: bool, topic_id: int | None) -> bool:
+    return chat.receive(message, as_new=as_new, topic=chosen(topic_id))
 
 
 def chosen(topic_id: int | None) -> Topic | None:

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiogram.enums import ChatType
-from aiogram.types import TelegramObject
+from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from botbridge.chats import Chat
+from botbridge.incoming import thread_of, written_at
 from botbridge.threads import in_transaction
 
 
@@ -16,5 +17,7 @@ async def open_chat(
     """Adds `chat`, the customer's chat, where the event comes from a private one."""
     chat, user = data.get("event_chat"), data.get("event_from_user")
     if chat is not None and chat.type == ChatType.PRIVATE and user is not None:
-        data["chat"] = await in_transaction(Chat.open, data["session"], user)
+        message = event.message if isinstance(event, CallbackQuery) else event
+        wrote_at = written_at(event) if isinstance(event, Message) else None
+        data["chat"] = await in_transaction(Chat.open, data["session"], user, thread_of(message), wrote_at)
     return await handler(event, data)

@@ -18,7 +18,7 @@ from botbridge.buttons import (
     TopicPress,
 )
 from botbridge.chats import Chat
-from botbridge.handlers.states import TOPIC, Question
+from botbridge.handlers.states import TOPIC, expect_question
 from botbridge.threads import in_transaction
 
 
@@ -50,8 +50,7 @@ async def unless_too_many(
 async def topic(press: CallbackQuery, callback_data: TopicPress, chat: Chat, state: FSMContext) -> None:
     chosen = await in_transaction(chat.press_topic, pressed(press), press.id, callback_data.topic)
     if chosen is not None:
-        await state.update_data({TOPIC: chosen.pk})
-        await state.set_state(Question.new)
+        await expect_question(chat, state, {TOPIC: chosen.pk})
 
 
 async def change_topic(press: CallbackQuery, chat: Chat) -> None:
@@ -69,7 +68,7 @@ async def same_question(press: CallbackQuery, callback_data: SameQuestionPress, 
 
 async def new_question(press: CallbackQuery, chat: Chat, state: FSMContext) -> None:
     await in_transaction(chat.press_new, pressed(press), press.id)
-    await state.set_state(Question.new)
+    await expect_question(chat, state)
 
 
 async def switch(press: CallbackQuery, callback_data: SwitchPress, chat: Chat, state: FSMContext) -> None:

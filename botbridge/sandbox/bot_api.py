@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from botbridge.sandbox import content
 from botbridge.sandbox.errors import BotApiError, bad_request, blocked_by_user
 from botbridge.sandbox.files import Files, Upload
 from botbridge.sandbox.state import CALLBACK_LIFETIME, State
+from botbridge.sandbox.topics import Topics
 
 Json = dict[str, Any]
 
@@ -53,10 +55,21 @@ CHAT_ACTIONS = frozenset(
         "upload_video_note",
     ]
 )
+# "Reaction emoji. Currently, it can be one of…" (Bot API, ReactionTypeEmoji)
+_REACTIONS = (
+    "❤ 👍 👎 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤\u200d🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔"
+    " 🤨 😐 🍓 🍾 💋 🖕 😈 😴 😭 🤓 👻 👨\u200d💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪"
+    " 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷\u200d♂ 🤷 🤷\u200d♀ 😡"
+)
+REACTIONS = frozenset(_REACTIONS.split())
 ALBUM_KINDS = frozenset({"photo", "video", "document", "audio"})
 DELETABLE = 48 * 3600  # Bot API, deleteMessage: "a message can only be deleted if it was sent less than 48 hours ago"
 MAX_ALBUM, MIN_ALBUM = 10, 2  # Bot API, sendMediaGroup: "must include 2-10 items"
 MAX_CALLBACK_ANSWER = 200  # Bot API, answerCallbackQuery: "0-200 characters"
+# Bot API, setWebhook: "1-256 characters. Only characters A-Z, a-z, 0-9, _ and - are allowed"; "max_connections: 1-100.
+# Defaults to 40".
+SECRET_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")
+DEFAULT_CONNECTIONS, MAX_CONNECTIONS = 40, 100
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same"
     " as a current content and reply markup of the message"
@@ -129,12 +142,14 @@ def _decoded(name: str, value: Any) -> Any:
 class BotApi:
     """Every method but getUpdates, which waits and therefore stands in polling.py."""
 
-    def __init__(self, state: State, files: Files, brand: str) -> None:
+    def __init__(self, state: State, files: Files, topics: Topics, brand: str) -> None:
         self._state = state
         self._files = files
+        self.topics = topics
         self._brand = brand
         self._methods: dict[str, Callable[[int, Params], Any]] = {
             "getMe": lambda bot_id, _: self.get_me(bot_id),
+            "setWebhook": self.set_webhook,
             "deleteWebhook": self.delete_webhook,
             "getWebhookInfo": lambda bot_id, _: self.webhook_info(bot_id),
             "setMyCommands": self.set_my_commands,
@@ -155,7 +170,11 @@ class BotApi:
             "setMessageReaction": self.set_message_reaction,
             "answerCallbackQuery": self.answer_callback_query,
             "sendChatAction": self.send_chat_action,
+            "leaveChat": self.leave_chat,
             "getFile": self.get_file,
+            "createForumTopic": self.create_forum_topic,
+            "editForumTopic": self.edit_forum_topic,
+            "deleteForumTopic": self.delete_forum_topic,
         }
         self._names = {name.lower(): name for name in [*self._methods, "getUpdates"]}
 
@@ -179,23 +198,51 @@ class BotApi:
             "supports_inline_queries": False,
             "can_connect_to_business": False,
             "has_main_web_app": False,
+            "has_topics_enabled": self.topics.enabled,
+            "allows_users_to_create_topics": self.topics.enabled,
         }
 
     def bot_user(self, bot_id: int) -> Json:
         return {"id": bot_id, "is_bot": True, "first_name": self._brand, "username": f"sandbox_{bot_id}_bot"}
 
+    def set_webhook(self, bot_id: int, params: Params) -> bool:
+        """An address over plain HTTP is taken as a Bot API server of one's own takes it (Bot API, "Using a Local Bot
+        API Server").
+        """
+        url, secret_token = params.text("url"), params.text("secret_token")
+        if not url:
+            return self.delete_webhook(bot_id, params)
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
+        if secret_token and not SECRET_TOKEN.fullmatch(secret_token):
+            raise bad_request("secret token contains unallowed characters or is too long")
+        connections = max(1, min(params.integer("max_connections", DEFAULT_CONNECTIONS), MAX_CONNECTIONS))
+        if params.values.get("allowed_updates") is not None:
+            self._state.set_allowed_updates(bot_id, params.array("allowed_updates"))
+        if params.flag("drop_pending_updates"):
+            self._state.acknowledge(bot_id, 1 << 62)
+        self._state.set_webhook(bot_id, url, secret_token, connections)
+        return True
+
     def delete_webhook(self, bot_id: int, params: Params) -> bool:
-        """There is never a webhook here; it may still drop what waits."""
+        self._state.delete_webhook(bot_id)
         if params.flag("drop_pending_updates"):
             self._state.acknowledge(bot_id, 1 << 62)
         return True
 
     def webhook_info(self, bot_id: int) -> Json:
-        return {
-            "url": "",
+        hook = self._state.webhook(bot_id)
+        info = {
+            "url": hook["url"] if hook else "",
             "has_custom_certificate": False,
             "pending_update_count": self._state.pending_count(bot_id),
         }
+        if hook is None:
+            return info
+        info["max_connections"] = hook["max_connections"]
+        if hook["last_error_date"]:
+            info |= {name: hook[name] for name in ("last_error_date", "last_error_message")}
+        return info
 
     def set_my_commands(self, bot_id: int, params: Params) -> bool:
         commands = [_checked_command(command) for command in params.array("commands")]
@@ -303,11 +350,33 @@ class BotApi:
                 "from": self.bot_user(bot_id),
                 "chat": private_chat(self._state.customer(chat_id) or {}),
                 "date": int(time.time()),
+                **self.topics.place(bot_id, chat_id, params.integer("message_thread_id")),
                 **self._reply(bot_id, chat_id, params),
                 **body,
                 **markup,
             },
         )
+
+    # Topics.
+
+    def create_forum_topic(self, bot_id: int, params: Params) -> Json:
+        chat_id = self._open_chat(bot_id, params)
+        message = self.topics.create(bot_id, chat_id, self._head(bot_id, chat_id), params.text("name"))
+        return {"message_thread_id": message["message_thread_id"], **message["forum_topic_created"]}
+
+    def edit_forum_topic(self, bot_id: int, params: Params) -> bool:
+        chat_id, thread_id = self._open_chat(bot_id, params), params.integer("message_thread_id")
+        self.topics.rename(bot_id, chat_id, thread_id, self._head(bot_id, chat_id), params.text("name"))
+        return True
+
+    def delete_forum_topic(self, bot_id: int, params: Params) -> bool:
+        self.topics.delete(bot_id, self._open_chat(bot_id, params), params.integer("message_thread_id"))
+        return True
+
+    def _head(self, bot_id: int, chat_id: int) -> Json:
+        """Whose message it is, where and when, for what the bot does in a chat without writing."""
+        chat = private_chat(self._state.customer(chat_id) or {})
+        return {"from": self.bot_user(bot_id), "chat": chat, "date": int(time.time())}
 
     def _chat(self, bot_id: int, params: Params) -> int:
         """The chat a request names. Raises 400 when the customer never wrote to this bot."""
@@ -421,7 +490,7 @@ class BotApi:
             raise bad_request("message to react not found")
         reactions = params.array("reaction")
         emoji = [reaction.get("emoji") for reaction in reactions if reaction.get("type") == "emoji"]
-        if len(reactions) > 1 or len(emoji) != len(reactions):
+        if len(reactions) > 1 or len(emoji) != len(reactions) or not REACTIONS.issuperset(emoji):
             raise bad_request("REACTION_INVALID")
         self._state.mark_message(bot_id, chat_id, message_id, "reaction", emoji[0] if emoji else None)
         return True
@@ -449,6 +518,11 @@ class BotApi:
             raise bad_request("wrong parameter action in request")
         self._state.announce("action", chat_id=chat_id, action=action)
         return True
+
+    def leave_chat(self, bot_id: int, params: Params) -> bool:
+        """There are private chats alone here, and those are not left."""
+        self._open_chat(bot_id, params)
+        raise bad_request("chat member status can't be changed in private chats")
 
     def get_file(self, bot_id: int, params: Params) -> Json:
         return self._files.describe(bot_id, params.text("file_id"))

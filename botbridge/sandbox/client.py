@@ -33,7 +33,9 @@ class SandboxClient:
         return result
 
     def messages(self, chat_id: int) -> list[Json]:
-        """Every message of a chat in order, the Bot API's Message with `deleted` and `reaction` beside it."""
+        """Every message of a chat in order, the Bot API's Message with `deleted`, `reaction` (the bot's) and
+        `customer_reaction` beside it.
+        """
         result: list[Json] = self.get(f"/sandbox/chats/{chat_id}/messages")
         return result
 
@@ -125,7 +127,10 @@ class CustomerClient:
     id: int
 
     def write(self, text: str, **more: Any) -> Json:
-        """Sends a text; `reply_to` and `quote` answer a message. Returns the (first) message."""
+        """Sends a text; `reply_to` and `quote` answer a message, `message_thread_id` names the topic it is written in.
+
+        Returns the (first) message.
+        """
         message: Json = self._post("send", {"text": text, **more})[0]
         return message
 
@@ -153,9 +158,30 @@ class CustomerClient:
         message: Json = self._post("send", {"kind": "content", "content": content})[0]
         return message
 
+    def create_topic(self, name: str = "") -> int:
+        """Opens a topic; without a name the app gives it one of its own. Returns its `message_thread_id`."""
+        thread_id: int = self._post("topics", {"name": name})["message_thread_id"]
+        return thread_id
+
+    def rename_topic(self, thread_id: int, name: str) -> None:
+        self._post("topics", {"message_thread_id": thread_id, "name": name})
+
+    def delete_topic(self, thread_id: int) -> None:
+        """Deletes a topic with all its messages; the bot is told nothing."""
+        self._post("topics", {"message_thread_id": thread_id})
+
+    def topics(self) -> dict[int, str]:
+        """The names of the chat's topics by their `message_thread_id`; none outside threaded mode."""
+        (chat,) = [chat for chat in self.sandbox.chats() if chat["id"] == self.id]
+        return {topic["message_thread_id"]: topic["name"] for topic in chat["topics"] or []}
+
     def edit(self, message_id: int, text: str) -> Json:
         message: Json = self._post("edit", {"message_id": message_id, "text": text})
         return message
+
+    def react(self, message_id: int, emoji: str) -> None:
+        """Puts a reaction under a message; an empty one takes it away."""
+        self._post("react", {"message_id": message_id, "emoji": emoji})
 
     def press(self, message_id: int, data: str) -> str:
         """Presses an inline button. Returns the callback query's id."""

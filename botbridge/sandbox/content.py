@@ -119,6 +119,8 @@ def _checked_entity(entity: Any, text: str) -> Json:
     offset, units = entity.get("offset"), entity.get("length")
     if not isinstance(offset, int) or not isinstance(units, int) or offset < 0 or units <= 0:
         raise bad_request("can't parse MessageEntity: Can't find field of type Number")
+    if entity["type"] == "text_link":
+        _check_link(entity.get("url"))
     encoded = text.encode("utf-16-le")
     if (offset + units) * 2 > len(encoded):
         end = len(encoded) // 2
@@ -130,6 +132,22 @@ def _checked_entity(entity: Any, text: str) -> Json:
     except UnicodeDecodeError:
         raise bad_request(f"entity beginning at UTF-16 offset {offset} ends in a middle of a UTF-16 symbol") from None
     return entity
+
+
+def _check_link(address: Any) -> None:
+    """TDLib, LinkManager::check_link: http and https with a host that has a dot, and tg; the rest is refused."""
+    if not isinstance(address, str):
+        raise bad_request("can't parse MessageEntity: Can't find field \"url\"")
+    scheme, separator, rest = address.partition("://")
+    scheme, rest = (scheme, rest) if separator else ("", address)
+    if scheme.lower() not in ("", "http", "https", "tg"):
+        raise bad_request(f"entity URL '{address}' is invalid: Unsupported URL protocol")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if scheme.lower() == "tg":
+        if not re.fullmatch(r"[\w-]+", host, re.ASCII):
+            raise bad_request(f"entity URL '{address}' is invalid: Wrong tg URL")
+    elif "." not in host:
+        raise bad_request(f"entity URL '{address}' is invalid: Wrong HTTP URL")
 
 
 def _clipped(entity: Json, leading: int, total: int) -> Json:

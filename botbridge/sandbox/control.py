@@ -33,10 +33,12 @@ class Control:
             web.get(f"{chat}/messages", self.messages),
             web.post(f"{chat}/send", self.send),
             web.post(f"{chat}/edit", self.edit),
+            web.post(f"{chat}/react", self.react),
             web.post(f"{chat}/press", self.press),
             web.post(f"{chat}/block", self.block),
             web.post(f"{chat}/unblock", self.unblock),
             web.post(f"{chat}/clear", self.clear),
+            web.post(f"{chat}/topics", self.change_topic),
             web.get(r"/sandbox/callbacks/{query_id:\d+}", self.callback_answer),
             web.get("/sandbox/log", self.log),
             web.get("/sandbox/updates", self.updates),
@@ -72,6 +74,12 @@ class Control:
         edited = self._customers.edit(_chat_id(request), int(body["message_id"]), str(body["text"]))
         return web.json_response(edited)
 
+    async def react(self, request: web.Request) -> web.Response:
+        """{"message_id", "emoji"} puts a reaction under a message, an empty emoji takes it away."""
+        body = await _body(request)
+        self._customers.react(_chat_id(request), int(body["message_id"]), str(body.get("emoji") or ""))
+        return web.Response(status=204)
+
     async def press(self, request: web.Request) -> web.Response:
         """{"message_id", "data"} presses an inline button, {"button"} one of the reply keyboard."""
         body = await _body(request)
@@ -93,6 +101,19 @@ class Control:
 
     async def clear(self, request: web.Request) -> web.Response:
         self._customers.clear(_chat_id(request))
+        return web.Response(status=204)
+
+    async def change_topic(self, request: web.Request) -> web.Response:
+        """{"name"?} opens a topic, {"message_thread_id", "name"} renames one → the message that says so;
+        {"message_thread_id"} alone deletes it.
+        """
+        body, chat_id = await _body(request), _chat_id(request)
+        if "message_thread_id" not in body:
+            return web.json_response(self._customers.create_topic(chat_id, str(body.get("name", ""))), status=201)
+        thread_id = int(body["message_thread_id"])
+        if "name" in body:
+            return web.json_response(self._customers.rename_topic(chat_id, thread_id, str(body["name"])))
+        self._customers.delete_topic(chat_id, thread_id)
         return web.Response(status=204)
 
     async def log(self, request: web.Request) -> web.Response:
@@ -152,8 +173,12 @@ async def read_draft(request: web.Request) -> Draft:
     """What a customer sends, from JSON or from a multipart form with files."""
     if request.content_type == "application/json":
         body = await _body(request)
-        reply_to = body.pop("reply_to", None)
-        return Draft(reply_to=int(reply_to) if reply_to else None, **body)
+        reply_to, thread_id = body.pop("reply_to", None), body.pop("message_thread_id", None)
+        return Draft(
+            reply_to=int(reply_to) if reply_to else None,
+            message_thread_id=int(thread_id) if thread_id else None,
+            **body,
+        )
     form = await request.post()
     uploads = [as_upload(part) for part in form.values() if isinstance(part, FileField)]
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -162,6 +187,7 @@ async def read_draft(request: web.Request) -> Draft:
         text=texts.get("text", ""),
         uploads=uploads,
         reply_to=int(texts["reply_to"]) if texts.get("reply_to") else None,
+        message_thread_id=int(texts["message_thread_id"]) if texts.get("message_thread_id") else None,
         facts={name: int(texts[name]) for name in ("duration", "width", "height") if texts.get(name, "").isdigit()},
     )
 

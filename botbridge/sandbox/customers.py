@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botbridge.sandbox import content
-from botbridge.sandbox.bot_api import BotApi, private_chat, without_reply
-from botbridge.sandbox.errors import CustomerError
+from botbridge.sandbox.bot_api import REACTIONS, BotApi, private_chat, without_reply
+from botbridge.sandbox.errors import BotApiError, CustomerError
 from botbridge.sandbox.files import Files, Upload, image_size
 from botbridge.sandbox.knobs import Knobs
 from botbridge.sandbox.known import Known, Past
@@ -52,6 +52,8 @@ class Draft:
     imagined_file: Json | None = None
     # Content in the words of the Bot API's Message, say {"dice": {…}}.
     content: Json = field(default_factory=dict)
+    # The topic it is written in; None: the main chat.
+    message_thread_id: int | None = None
 
 
 class Customers:
@@ -62,6 +64,7 @@ class Customers:
         self._files = files
         self._knobs = knobs
         self._bot_api = bot_api
+        self._topics = bot_api.topics
         self._bot_id = bot_id
 
     def invite_cast(self) -> None:
@@ -129,6 +132,7 @@ class Customers:
             "blocked": bool(chat and chat["blocked"]),
             "keyboard": json.loads(chat["keyboard"]) if chat and chat["keyboard"] else None,
             "commands": self._commands(customer),
+            "topics": self._topics.listed(self._bot_id, customer["id"]),
             "last": self._last_message(customer["id"], chat["cleared_up_to"]) if chat else None,
         }
 
@@ -156,7 +160,7 @@ class Customers:
         began = time.time()
         customer = self._writer(chat_id)
         with self._state.transaction():
-            reply = self._reply(chat_id, draft)
+            reply = {**self._place(chat_id, draft), **self._reply(chat_id, draft)}
             bodies = self._bodies(customer, draft)
             messages = [self._store(customer, {**reply, **body}) for body in bodies]
             self._log(chat_id, _log_name(draft), [message["message_id"] for message in messages], began)
@@ -229,8 +233,18 @@ class Customers:
         }
 
     def _store(self, customer: Json, body: Json) -> Json:
-        head = {"from": user(customer), "chat": private_chat(customer), "date": int(time.time())}
-        return self._state.add_message(self._bot_id, customer["id"], {**head, **body})
+        return self._state.add_message(self._bot_id, customer["id"], {**_head(customer), **body})
+
+    def _place(self, chat_id: int, draft: Draft) -> Json:
+        """The topic; a message in one answers the message that opened it, unless it answers another."""
+        if draft.message_thread_id is None:
+            return {}
+        try:
+            place = self._topics.place(self._bot_id, chat_id, draft.message_thread_id)
+        except BotApiError as error:
+            raise CustomerError("there is no such topic any more") from error
+        opening = self._state.message(self._bot_id, chat_id, draft.message_thread_id)
+        return {**place, "reply_to_message": opening} if opening is not None else place
 
     def _post(self, messages: list[Json]) -> None:
         """Tells the bot. Of an album whose parts straggle the first comes now, the others late and last part first."""
@@ -269,6 +283,55 @@ class Customers:
             self._log(chat_id, "edited_message", [message_id], began)
             self._state.add_update(self._bot_id, "edited_message", edited)
         return edited
+
+    def react(self, chat_id: int, message_id: int, emoji: str) -> None:
+        """Puts a reaction under a message, in place of an earlier one; an empty one takes it away."""
+        began = time.time()
+        customer = self._writer(chat_id)
+        if self._state.message(self._bot_id, chat_id, message_id) is None:
+            raise CustomerError("the message is gone")
+        if emoji and emoji not in REACTIONS:
+            raise CustomerError("there is no such reaction")
+        former = self._state.customer_reaction(self._bot_id, chat_id, message_id)
+        change = {
+            "chat": private_chat(customer),
+            "message_id": message_id,
+            "user": user(customer),
+            "date": int(time.time()),
+            "old_reaction": _reaction(former),
+            "new_reaction": _reaction(emoji),
+        }
+        with self._state.transaction():
+            self._state.mark_message(self._bot_id, chat_id, message_id, "customer_reaction", emoji or None)
+            self._log(chat_id, "message_reaction", [message_id], began)
+            self._state.add_update(self._bot_id, "message_reaction", change)
+
+    # Topics.
+
+    def create_topic(self, chat_id: int, name: str = "") -> Json:
+        """Opens a topic; without a name the app gives it one of its own. Returns the message that says so."""
+        began, customer = time.time(), self._writer(chat_id)
+        with self._state.transaction():
+            message = self._topics.create(
+                self._bot_id, chat_id, _head(customer), name or "New Thread", is_implicit=not name
+            )
+            self._log(chat_id, "forum_topic_created", [message["message_id"]], began)
+            self._state.add_update(self._bot_id, "message", message)
+        return message
+
+    def rename_topic(self, chat_id: int, thread_id: int, name: str) -> Json:
+        began, customer = time.time(), self._writer(chat_id)
+        with self._state.transaction():
+            message = self._topics.rename(self._bot_id, chat_id, thread_id, _head(customer), name)
+            self._log(chat_id, "forum_topic_edited", [message["message_id"]], began)
+            self._state.add_update(self._bot_id, "message", message)
+        return message
+
+    def delete_topic(self, chat_id: int, thread_id: int) -> None:
+        """Deletes a topic with its messages; the bot is told nothing."""
+        self._writer(chat_id)
+        with self._state.transaction():
+            self._topics.delete(self._bot_id, chat_id, thread_id)
 
     # Buttons.
 
@@ -382,10 +445,19 @@ class Customers:
         )
 
 
+def _head(customer: Json) -> Json:
+    """Whose message it is, where and when."""
+    return {"from": user(customer), "chat": private_chat(customer), "date": int(time.time())}
+
+
 def user(customer: Json) -> Json:
     """The Bot API's User of a customer; it never carries the phone number."""
     names = ("first_name", "last_name", "username", "language_code")
     return {"id": customer["id"], "is_bot": False, **{name: customer[name] for name in names if customer.get(name)}}
+
+
+def _reaction(emoji: str) -> list[Json]:
+    return [{"type": "emoji", "emoji": emoji}] if emoji else []
 
 
 def _text_body(text: str) -> Json:

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 MEGABYTE = 1024 * 1024
 MAX_DOWNLOAD = 20 * MEGABYTE  # Bot API, getFile: "bots can download files of up to 20MB in size"
 MAX_UPLOAD = 50 * MEGABYTE  # Bot API, "Sending files": 10 MB for photos, 50 MB for other files
+MAX_LOCALLY = 2000 * MEGABYTE  # Bot API, "Using a Local Bot API Server"; this one lets download no more either
 MAX_PHOTO = 10 * MEGABYTE
 MAX_PHOTO_SIDES = 10_000  # Bot API, sendPhoto: "width and height must not exceed 10000 in total"
 MAX_PHOTO_RATIO = 20
@@ -53,9 +54,12 @@ class Upload:
 class Files:
     """The files of all bots, on disk under the state's folder."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, local: bool = False) -> None:
+        """`local`: as a server run with --local does, tell where a file lies on disk instead of serving it."""
         self._state = state
-        self._folder = state.folder / "files"
+        self._folder = (state.folder / "files").resolve()
+        self._local = local
+        self._max_download, self._max_upload = (MAX_LOCALLY, MAX_LOCALLY) if local else (MAX_DOWNLOAD, MAX_UPLOAD)
 
     def receive_upload(self, bot_id: int, kind: str, upload: Upload, facts: Json) -> Json:
         """Keeps a bot's upload. Raises 400 or 413 as Telegram does for an empty, too big or unreadable one."""
@@ -66,7 +70,7 @@ class Files:
             raise bad_request(
                 f"file of size {size} bytes is too big for a photo; the maximum size is {MAX_PHOTO} bytes"
             )
-        if size > MAX_UPLOAD:
+        if size > self._max_upload:
             raise BotApiError(413, "Request Entity Too Large")
         if kind == "photo":
             check_photo(upload.head())
@@ -119,19 +123,26 @@ class Files:
         return {"photo": [media]} if kind == "photo" else {kind: media}
 
     def describe(self, bot_id: int, file_id: str) -> Json:
-        """The answer of getFile. Raises 400 for an unknown file and for one over 20 MB."""
+        """The answer of getFile. Raises 400 for an unknown file and for one that is too big."""
         row = self._state.db.execute(
             "SELECT * FROM file WHERE file_id = ? AND bot_id = ?", (file_id, bot_id)
         ).fetchone()
         if row is None:
             raise bad_request("invalid file_id")
-        if row["size"] > MAX_DOWNLOAD:
+        if row["size"] > self._max_download:
             raise bad_request("file is too big")
         media = json.loads(row["body"])
-        return {key: media[key] for key in ("file_id", "file_unique_id", "file_size")} | {"file_path": row["path"]}
+        return {key: media[key] for key in ("file_id", "file_unique_id", "file_size")} | {
+            "file_path": self._told_path(row["path"])
+        }
+
+    def _told_path(self, path: str) -> str:
+        return str(self._folder / path) if self._local else path
 
     def by_path(self, bot_id: int, path: str) -> Any:
-        """Where a file that getFile named lies on disk, or None."""
+        """Where a file that getFile named lies on disk, or None. A local server serves none."""
+        if self._local:
+            return None
         row = self._state.db.execute(
             "SELECT path FROM file WHERE bot_id = ? AND path = ? AND size <= ?", (bot_id, path, MAX_DOWNLOAD)
         ).fetchone()

@@ -9,9 +9,10 @@ from botbridge.sandbox.errors import CustomerError
 Json = dict[str, Any]
 
 SENDS = frozenset({"sendMessage", "sendPhoto", "sendVideo", "sendDocument", "sendVoice", "sendAudio", "sendMediaGroup"})
-CHANGES = SENDS | {"editMessageText", "editMessageCaption", "editMessageReplyMarkup", "deleteMessage"}
-# A knob that names no methods leaves the polls and downloads alone, so that it strikes the calls people look at.
-UNTOUCHED = frozenset({"getUpdates", "file"})
+TOPIC_CHANGES = {"createForumTopic", "editForumTopic", "deleteForumTopic"}
+CHANGES = SENDS | TOPIC_CHANGES | {"editMessageText", "editMessageCaption", "editMessageReplyMarkup", "deleteMessage"}
+# A knob that names no methods leaves polls, webhooks and downloads alone, so that it strikes the calls people look at.
+UNTOUCHED = frozenset({"getUpdates", "file", "webhook"})
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ KINDS = {
     "slow": Kind(None, seconds=3),  # the call takes `seconds` longer
     "limits": Kind(SENDS),  # 30 messages a second, 1 a second in a chat
     "album_in_parts": Kind(frozenset({"album"}), seconds=4),  # a customer's album comes late and out of order
+    "threaded_mode": Kind(frozenset({"topics"})),  # no trouble: the bot's Threaded Mode is on in @BotFather
+    "topic_ignored": Kind(SENDS),  # a message for a topic falls into the main chat
 }
 
 
@@ -94,6 +97,9 @@ class Knobs:
 
     def clear(self) -> None:
         self._on.clear()
+
+    def is_on(self, name: str) -> bool:
+        return name in self._on
 
     def strike(self, name: str, method: str, chat_id: int | None) -> Knob | None:
         """The knob, if it is on and strikes this call; that uses up one of its times."""

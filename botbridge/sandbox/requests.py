@@ -7,10 +7,11 @@ from aiohttp.web_request import FileField
 
 from botbridge.sandbox.bot_api import Params, decoded
 from botbridge.sandbox.errors import BotApiError, bad_request
-from botbridge.sandbox.files import MAX_UPLOAD, MEGABYTE, Upload
+from botbridge.sandbox.files import MAX_LOCALLY, MAX_UPLOAD, MEGABYTE, Upload
 
 # A file of the largest size and the rest of its form.
 MAX_BODY = MAX_UPLOAD + MEGABYTE
+MAX_BODY_LOCALLY = MAX_LOCALLY + MEGABYTE
 
 
 async def read_params(request: web.Request) -> Params:

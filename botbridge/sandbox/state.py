@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS revoked_token (token TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS bot (
     bot_id INTEGER PRIMARY KEY, next_update_id INTEGER NOT NULL, allowed_updates TEXT, menu_button TEXT);
+CREATE TABLE IF NOT EXISTS webhook (
+    bot_id INTEGER PRIMARY KEY, url TEXT NOT NULL, secret_token TEXT NOT NULL, max_connections INTEGER NOT NULL,
+    last_error_date INTEGER, last_error_message TEXT);
 CREATE TABLE IF NOT EXISTS command_list (
     bot_id INTEGER NOT NULL, scope TEXT NOT NULL, language_code TEXT NOT NULL, commands TEXT NOT NULL,
     PRIMARY KEY (bot_id, scope, language_code));
@@ -35,7 +38,11 @@ CREATE TABLE IF NOT EXISTS chat (
     menu_button TEXT, PRIMARY KEY (bot_id, chat_id));
 CREATE TABLE IF NOT EXISTS message (
     bot_id INTEGER NOT NULL, chat_id INTEGER NOT NULL, message_id INTEGER NOT NULL, body TEXT NOT NULL,
-    deleted INTEGER NOT NULL DEFAULT 0, reaction TEXT, PRIMARY KEY (bot_id, chat_id, message_id));
+    deleted INTEGER NOT NULL DEFAULT 0, reaction TEXT, customer_reaction TEXT,
+    PRIMARY KEY (bot_id, chat_id, message_id));
+CREATE TABLE IF NOT EXISTS topic (
+    bot_id INTEGER NOT NULL, chat_id INTEGER NOT NULL, message_thread_id INTEGER NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (bot_id, chat_id, message_thread_id));
 CREATE TABLE IF NOT EXISTS pending (
     id INTEGER PRIMARY KEY AUTOINCREMENT, bot_id INTEGER NOT NULL, update_id INTEGER NOT NULL, kind TEXT NOT NULL,
     body TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL, acknowledged_at REAL);
@@ -88,6 +95,9 @@ class State:
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         self.db.executescript(SCHEMA)
+        columns = {row["name"] for row in self.db.execute("PRAGMA table_info(message)")}
+        if "customer_reaction" not in columns:  # a folder from before customers could react
+            self.db.execute("ALTER TABLE message ADD COLUMN customer_reaction TEXT")
         self._events: list[Json] = []
 
     def close(self) -> None:
@@ -202,6 +212,13 @@ class State:
         ).fetchone()
         return json.loads(row["body"]) if row else None
 
+    def customer_reaction(self, bot_id: int, chat_id: int, message_id: int) -> str:
+        row = self.db.execute(
+            "SELECT customer_reaction FROM message WHERE bot_id = ? AND chat_id = ? AND message_id = ?",
+            (bot_id, chat_id, message_id),
+        ).fetchone()
+        return (row["customer_reaction"] if row else None) or ""
+
     def replace_message(self, bot_id: int, chat_id: int, message: Json) -> None:
         self.db.execute(
             "UPDATE message SET body = ? WHERE bot_id = ? AND chat_id = ? AND message_id = ?",
@@ -210,18 +227,27 @@ class State:
         self.announce("edited", chat_id=chat_id, message=message)
 
     def messages(self, bot_id: int, chat_id: int, after: int = 0) -> list[Json]:
-        """Every message of a chat, deleted ones too: the Bot API's Message with `deleted` and `reaction` beside it."""
+        """Every message of a chat, deleted ones too: the Bot API's Message with `deleted`, `reaction` (the bot's)
+        and `customer_reaction` beside it.
+        """
         rows = self.db.execute(
-            "SELECT body, deleted, reaction FROM message WHERE bot_id = ? AND chat_id = ? AND message_id > ?"
+            "SELECT body, deleted, reaction, customer_reaction FROM message"
+            " WHERE bot_id = ? AND chat_id = ? AND message_id > ?"
             " ORDER BY message_id",
             (bot_id, chat_id, after),
         )
         return [
-            {**json.loads(row["body"]), "deleted": bool(row["deleted"]), "reaction": row["reaction"]} for row in rows
+            {
+                **json.loads(row["body"]),
+                "deleted": bool(row["deleted"]),
+                "reaction": row["reaction"],
+                "customer_reaction": row["customer_reaction"],
+            }
+            for row in rows
         ]
 
     def mark_message(self, bot_id: int, chat_id: int, message_id: int, column: str, value: str | int | None) -> None:
-        """Sets `deleted` or `reaction`, which the page shows and Telegram's Message does not carry."""
+        """Sets `deleted`, `reaction` or `customer_reaction`, which Telegram's Message does not carry."""
         self.db.execute(
             f"UPDATE message SET {column} = ? WHERE bot_id = ? AND chat_id = ? AND message_id = ?",  # noqa: S608
             (value, bot_id, chat_id, message_id),
@@ -303,6 +329,51 @@ class State:
         self.db.execute(
             "UPDATE pending SET acknowledged_at = ? WHERE bot_id = ? AND update_id < ? AND acknowledged_at IS NULL",
             (time.time(), bot_id, offset),
+        )
+
+    # Webhooks.
+
+    def webhooks(self) -> list[sqlite3.Row]:
+        return self.db.execute("SELECT * FROM webhook ORDER BY bot_id").fetchall()
+
+    def webhook(self, bot_id: int) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self.db.execute("SELECT * FROM webhook WHERE bot_id = ?", (bot_id,)).fetchone()
+        return row
+
+    def set_webhook(self, bot_id: int, url: str, secret_token: str, max_connections: int) -> None:
+        """Takes the place of the one before, whose errors are forgotten."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO webhook (bot_id, url, secret_token, max_connections) VALUES (?, ?, ?, ?)",
+            (bot_id, url, secret_token, max_connections),
+        )
+        self.announce("webhook", bot_id=bot_id)
+
+    def delete_webhook(self, bot_id: int) -> None:
+        self.db.execute("DELETE FROM webhook WHERE bot_id = ?", (bot_id,))
+        self.announce("webhook", bot_id=bot_id)
+
+    def note_webhook_error(self, bot_id: int, message: str) -> None:
+        self.db.execute(
+            "UPDATE webhook SET last_error_date = ?, last_error_message = ? WHERE bot_id = ?",
+            (int(time.time()), message, bot_id),
+        )
+
+    def waiting_updates(self, bot_id: int) -> list[int]:
+        """The numbers in our table of what was neither acknowledged nor let expire, in Telegram's order."""
+        rows = self.db.execute(
+            "SELECT id FROM pending WHERE bot_id = ? AND acknowledged_at IS NULL AND expires_at > ? ORDER BY update_id",
+            (bot_id, time.time()),
+        )
+        return [row["id"] for row in rows]
+
+    def waiting_update(self, row_id: int) -> tuple[str, str]:
+        """Its kind, and its body as text."""
+        row = self.db.execute("SELECT kind, body FROM pending WHERE id = ?", (row_id,)).fetchone()
+        return row["kind"], row["body"]
+
+    def acknowledge_one(self, row_id: int) -> None:
+        self.db.execute(
+            "UPDATE pending SET acknowledged_at = ? WHERE id = ? AND acknowledged_at IS NULL", (time.time(), row_id)
         )
 
     def updates(self, bot_id: int, after: int = 0) -> list[Json]:

@@ -30,12 +30,14 @@ class SandboxServer(SandboxClient):
         token: str = "",
         brand: str = "Орбита Электроника",
         known: Sequence[Known] = (),
+        local: bool = False,
     ) -> None:
-        self._folder = state
+        self.folder = state
         self.port = port
         self.token = token
         self._brand = brand
         self._known = known
+        self._local = local
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
         self._serving = AsyncExitStack()
@@ -64,7 +66,7 @@ class SandboxServer(SandboxClient):
         return answer
 
     async def _start(self) -> None:
-        sandbox = Sandbox.open(self._folder, token=self.token, brand=self._brand, known=self._known)
+        sandbox = Sandbox.open(self.folder, token=self.token, brand=self._brand, known=self._known, local=self._local)
         self.token = sandbox.token
         self.port = await self._serving.enter_async_context(sandbox.serve("127.0.0.1", self.port))
 

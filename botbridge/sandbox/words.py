@@ -27,6 +27,7 @@ def page_words() -> dict[str, Any]:
         "edited": _("изменено"),
         "reply": _("Ответить цитатой"),
         "edit": _("Изменить"),
+        "react": _("Реакция {emoji}"),
         "replyTo": _("Ответ: {name}"),
         "editing": _("Изменение сообщения"),
         "buttons": _("Кнопки под сообщением, {time}"),
@@ -42,6 +43,8 @@ def page_words() -> dict[str, Any]:
             "contact": _("Контакт"),
             "location": _("Место на карте"),
             "poll": _("Опрос"),
+            "forum_topic_created": _("Создана тема «{name}»"),
+            "forum_topic_edited": _("Тема переименована: «{name}»"),
         },
         "other": _("Сообщение вида {kind}"),
         "units": [_("Б"), _("КБ"), _("МБ")],
@@ -50,6 +53,7 @@ def page_words() -> dict[str, Any]:
         "tooMany": _("В одном альбоме не больше 10 файлов"),
         "offline": _("Песочница не отвечает, соединяемся…"),
         "failed": _("Не получилось: {reason}"),
+        "allTopics": _("Все сообщения"),
         "noAnswer": _("Бот не ответил на нажатие"),
         "left": _plural(lambda n: ngettext("осталось {n} раз", "осталось {n} раза", n)),
         "whileOn": _("пока включено"),
@@ -104,6 +108,8 @@ def rare_knobs() -> list[dict[str, str]]:
         _knob("partial_album", _("Альбом не целиком"), _("Дойдёт половина, ответ с ошибкой")),
         _knob("bad_gateway", _("502, страница вместо ответа"), _("Не принято, HTML вместо JSON")),
         _knob("limits", _("Пределы Telegram"), _("30 сообщений в секунду, 1 в чат")),
+        _knob("threaded_mode", _("Темы в чате"), _("У бота включён Threaded Mode")),
+        _knob("topic_ignored", _("Мимо темы"), _("Сообщение для темы попадёт в общий чат")),
     ]
 
 

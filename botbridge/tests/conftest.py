@@ -1,28 +1,43 @@
 """Telegram as the bridge's tests meet it: updates as they come over the wire, and the sandbox to send to."""
 
+import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiogram import Bot, Dispatcher
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
+from botbridge import claiming
+from botbridge.claiming import Claimed
 from botbridge.client import make_bot
 from botbridge.handlers import build_dispatcher
 from botbridge.inbox import Claim, claim, handle
-from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
+from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage, Update
+from botbridge.outbox import perform
 from botbridge.parts import keyboard_under
+from botbridge.requests import Outcome
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
+from botbridge.settling import settle
 from botbridge.storing import store
-from tickets.models import Customer, Message, Sender, Ticket, Topic
+from tickets.models import Customer, Delivery, Message, Sender, Ticket, Topic
+from tickets.operations import Upload
 
 Json = dict[str, Any]
 
 BOT_ID = 4242
+WORKER = "this one"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(2000)
+OGG = b"OggS" + bytes(2000)
+
+
 TOKEN = f"{BOT_ID}:AAtesttesttesttesttesttesttesttestt"
 
 
@@ -205,3 +220,59 @@ def timurs_telegram(sandbox: SandboxServer) -> Iterator[CustomerClient]:
     customer.write("/start")
     yield customer
     sandbox.knobs.clear()
+
+
+@pytest.fixture
+def api_url(sandbox: SandboxServer) -> str:
+    return sandbox.base_url
+
+
+@pytest.fixture
+def send_next(api_url: str) -> Callable[[], Outcome]:
+    """One turn of the outbox: claim, ask Telegram, settle. Pace is not waited for."""
+
+    def turn() -> Outcome:
+        claimed = claim_now()
+        outcome = ask(claimed, make_bot(TOKEN, api_url))
+        settle(claimed.call, outcome)
+        return outcome
+
+    return turn
+
+
+def upload(name: str, content: bytes = b"text") -> Upload:
+    return Upload(name=name, file=SimpleUploadedFile(name, content))
+
+
+def claim_now(worker: str = WORKER) -> Claimed:
+    let_time_pass()
+    claimed = claiming.claim(BOT_ID, worker)
+    assert isinstance(claimed, Claimed), claimed
+    return claimed
+
+
+def come_due() -> None:
+    """SQLite's clock counts whole milliseconds: what was queued in this one is due in the next."""
+    time.sleep(0.001)
+
+
+def let_time_pass() -> None:
+    come_due()
+    past = timezone.now() - timedelta(hours=1)
+    BotStatus.objects.update(next_send_at=past)
+    ChatSession.objects.update(next_send_at=past)
+
+
+def ask(claimed: Claimed, bot: Bot) -> Outcome:
+    async def once() -> Outcome:
+        try:
+            return await perform(bot, claimed)
+        finally:
+            await bot.session.close()
+
+    return asyncio.run(once())
+
+
+def state_of(message: Message) -> tuple[str, str]:
+    delivery = Delivery.objects.get(pk=message.pk)
+    return delivery.state, delivery.reason

@@ -1,8 +1,11 @@
 """What the bot says and asks. Words are checked in Russian; the translations have a test of their own."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiogram.types import ChatMemberAdministrator
 from django.test import override_settings
 from django.utils import timezone
 
@@ -12,7 +15,20 @@ from botbridge.parts import keyboard_under
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Delivery, Lane, Message, Notice, Sender, Status, Ticket, Topic, User
+from tickets.models import (
+    Customer,
+    Delivery,
+    Event,
+    Lane,
+    Message,
+    MessageRevision,
+    Notice,
+    Sender,
+    Status,
+    Ticket,
+    Topic,
+    User,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -578,12 +594,26 @@ def test_an_edit_of_a_message_never_seen_is_a_message(phone: Phone):
     assert phone.written == ["Вы это видите?"]
 
 
-def test_a_message_that_comes_after_its_edit_is_not_doubled(phone: Phone, line: Line):
+def test_a_message_that_comes_after_its_edit_is_not_doubled_and_its_first_wording_kept(phone: Phone, line: Line):
+    """As when its own update was parked, and is handled again later."""
     phone.edit(77, "После правки")
-    event = phone.message(text="До правки")
-    event["message"]["message_id"] = 77
+    event = phone.message(text="До правки", message_id=77)
     line.take(event)
-    assert phone.written == ["После правки"]
+    line.take(event)  # Telegram says it once more, under another number
+    message = Message.objects.get(sender="client")
+    assert message.text == "После правки"
+    assert message.edited_at is not None
+    assert [revision.text for revision in message.revisions.all()] == ["До правки"]
+    assert Event.objects.filter(kind=Event.Kind.REVISED).count() == 1
+
+
+def test_words_known_from_before_an_edit_are_not_kept_twice(phone: Phone, line: Line):
+    event = phone.message(text="Где закас?", message_id=77)
+    line.take(event)
+    phone.edit(77, "Где заказ?")
+    line.take(event)
+    assert MessageRevision.objects.count() == 1
+    assert phone.written == ["Где заказ?"]
 
 
 @pytest.mark.parametrize("text", ["/help", "/my 5", "/lang kk", "/start from_site-42"])
@@ -646,6 +676,26 @@ def test_a_message_tells_that_its_writer_is_back(phone: Phone):
     assert phone.customer.stopped_bot_at is None
 
 
+def test_words_from_before_the_customer_stopped_the_bot_bring_nobody_back(phone: Phone):
+    phone.write("Где заказ?")
+    phone.stop_bot()
+    an_hour_ago = int(time.time()) - 3600
+    phone.line.take(phone.message(text="Есть кто?", date=an_hour_ago))
+    phone.line.take(phone.message(text="/help", date=an_hour_ago))
+    assert phone.written == ["Где заказ?", "Есть кто?"]
+    assert phone.customer.stopped_bot_at is not None
+
+
+def test_words_from_after_the_customer_stopped_the_bot_bring_them_back_though_both_come_late(phone: Phone):
+    phone.write("Где заказ?")
+    an_hour_ago = int(time.time()) - 3600
+    stopped = phone.membership("kicked")
+    stopped["my_chat_member"]["date"] = an_hour_ago
+    phone.line.take(stopped)
+    phone.line.take(phone.message(text="Я снова здесь", date=an_hour_ago + 1800))
+    assert phone.customer.stopped_bot_at is None
+
+
 def test_a_customer_the_desk_knows_already_goes_on_with_the_open_ticket(
     phone: Phone, timur: Customer, free_ticket: Ticket
 ):
@@ -676,10 +726,79 @@ def test_a_group_is_referred_to_the_private_chat_once(phone: Phone):
     BotStatus.objects.create(bot_id=BOT_ID, username="otklik_bot")
     in_group(phone, "/start@otklik_bot")
     in_group(phone, "Алло")
-    call = OutboundCall.objects.get()
-    assert call.payload == {
-        "chat_id": -100_500,
-        "text": "Я отвечаю только в личных сообщениях: https://t.me/otklik_bot",
-    }
+    assert said_in_groups() == [(-100_500, "Я отвечаю только в личных сообщениях: https://t.me/otklik_bot")]
     assert not Ticket.objects.exists()
     assert not Customer.objects.exists()
+
+
+def said_in_groups() -> list[tuple[int, str]]:
+    said = OutboundCall.objects.filter(method="sendMessage").order_by("pk")
+    return [(call.chat_id, call.payload["text"]) for call in said]
+
+
+def left() -> list[int]:
+    return list(OutboundCall.objects.filter(method="leaveChat").values_list("chat_id", flat=True))
+
+
+def test_a_group_is_left_after_the_line_however_many_write_meanwhile(phone: Phone):
+    BotStatus.objects.create(bot_id=BOT_ID, username="otklik_bot")
+    in_group(phone, "Раз")
+    in_group(phone, "Два")
+    assert left() == [-100_500]
+    line, leave = OutboundCall.objects.order_by("pk").values_list("due_at", flat=True)[:2][::-1]
+    assert leave - line > timedelta(seconds=4)
+
+
+def brought_to(phone: Phone, kind: str, status: str = "member", **rights: bool) -> None:
+    event = phone.membership(status)
+    event["my_chat_member"]["new_chat_member"] |= rights
+    event["my_chat_member"]["chat"] = {"id": -100_500, "type": kind, "title": "Соседи"}
+    phone.line.take(event)
+
+
+def test_a_bot_brought_to_a_group_says_its_line_at_once_and_only_the_first_time(phone: Phone):
+    BotStatus.objects.create(bot_id=BOT_ID, username="otklik_bot")
+    brought_to(phone, "supergroup")
+    assert (len(said_in_groups()), left()) == (1, [-100_500])
+    OutboundCall.objects.filter(method="leaveChat").update(state="sent", settled_at=timezone.now())
+    brought_to(phone, "supergroup")
+    assert (len(said_in_groups()), left()) == (1, [-100_500, -100_500])
+
+
+def test_a_channel_is_left_without_a_word_to_its_readers(phone: Phone):
+    rights = [name for name in ChatMemberAdministrator.model_fields if name.startswith(("can_", "is_"))]
+    brought_to(phone, "channel", "administrator", **dict.fromkeys(rights, True))
+    assert (said_in_groups(), left()) == ([], [-100_500])
+
+
+@pytest.mark.parametrize("status", ["left", "kicked"])
+def test_where_the_bot_is_no_more_there_is_nothing_to_leave(phone: Phone, status: str):
+    brought_to(phone, "group", status)
+    assert left() == []
+    assert not Customer.objects.exists()
+
+
+# Card numbers.
+
+CARD_SEEN = (
+    "Похоже, вы прислали номер карты. Он нам не нужен, мы его скрыли. Удалите сообщение и никому не сообщайте коды из "
+    "СМС."
+)
+
+
+def test_who_writes_a_card_number_is_told_that_it_is_hidden(phone: Phone) -> None:
+    written = phone.write("Моя карта 4111 1111 1111 1111")
+    assert phone.written == ["Моя карта •••• •••• •••• 1111"]
+    assert phone.heard[1:] == [CARD_SEEN]
+    phone.edit(written, "Моя карта 4111 1111 1111 1111")
+    assert phone.heard[1:] == [CARD_SEEN], "an edit that changes nothing says nothing"
+    phone.edit(written, "Моя карта 5555 5555 5555 4444")
+    assert phone.heard[1:] == [CARD_SEEN, CARD_SEEN]
+
+
+def test_a_caption_and_a_forwarded_text_with_a_card_number_are_masked(phone: Phone) -> None:
+    photo = {"file_id": "x", "file_unique_id": "u", "width": 1, "height": 1}
+    phone.send(photo=[photo], caption="4111111111111111")
+    origin = {"type": "hidden_user", "date": 1_700_000_000, "sender_user_name": "Банк"}
+    phone.send(text="Карта 4111111111111111 выпущена", forward_origin=origin)
+    assert phone.written == ["••••••••••••1111", "Карта ••••••••••••1111 выпущена"]

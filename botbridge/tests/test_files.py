@@ -2,27 +2,31 @@
 
 import asyncio
 import os
+import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from aiogram import Bot
+from django.conf import LazySettings
 from django.utils import timezone
 
 from botbridge import files
 from botbridge.client import DownloadError, make_bot
 from botbridge.doorbell import Bell
 from botbridge.downloads import incoming_folder, remove_leftovers
-from botbridge.files import MAX_ATTEMPTS, Fetcher
+from botbridge.files import MAX_ATTEMPTS, REFUSALS_BELIEVED, Fetcher
 from botbridge.models import TelegramFile
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import BOT_ID, TOKEN, Line
 from botbridge.threads import in_thread
 from tickets import operations
-from tickets.models import Attachment, AttachmentState, Message
+from tickets.models import Attachment, AttachmentState, Message, User
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -118,12 +122,76 @@ def test_a_file_telegram_refuses_because_of_its_size_is_told_as_too_big(
     assert "20 МБ" in Attachment.objects.get().reason
 
 
-def test_more_bytes_than_were_promised_are_not_taken(
-    sandbox: SandboxServer, sent: Attachment, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(files, "MAX_DOWNLOAD", 1000)
+def on_telegrams_disk(sandbox: SandboxServer, attachment: Attachment) -> Path:
+    """Where the sandbox keeps the bytes of a file."""
+    file_id = TelegramFile.objects.get(attachment=attachment).file_id
+    path: str = sandbox.call("getFile", file_id=file_id)["result"]["file_path"]
+    return sandbox.folder / "files" / path
+
+
+def test_more_bytes_than_were_promised_are_not_taken(sandbox: SandboxServer, sent: Attachment, settings: LazySettings):
+    settings.TELEGRAM_DOWNLOAD_MB = 1
+    on_telegrams_disk(sandbox, sent).write_bytes(PNG + bytes(1024 * 1024))
     fetch_until(sandbox, lambda: state() == AttachmentState.TOO_BIG)
     assert list(incoming_folder().iterdir()) == []
+
+
+def once_tried(sandbox: SandboxServer) -> Attachment:
+    """The file after one try, waiting for the next."""
+    tried = Attachment.objects.filter(attempts__gt=0, state=AttachmentState.PENDING)
+    fetch_until(sandbox, tried.exists)
+    return tried.get()
+
+
+@pytest.mark.parametrize("content", [PNG[:-1], PNG + b"x", b"<html><h1>502 Bad Gateway</h1></html>", b""])
+def test_what_is_not_as_long_as_was_said_is_not_taken(sandbox: SandboxServer, sent: Attachment, content: bytes):
+    """Cut short, grown, a page of some proxy's in its place."""
+    on_telegrams_disk(sandbox, sent).write_bytes(content)
+    assert not once_tried(sandbox).file
+    assert list(incoming_folder().iterdir()) == []
+
+
+def test_a_page_in_a_files_place_is_never_shown_as_a_picture(sandbox: SandboxServer, sent: Attachment):
+    page = b"<html><script>alert(1)</script>"
+    on_telegrams_disk(sandbox, sent).write_bytes(page.ljust(len(PNG)))
+    fetch_until(sandbox, lambda: state() == AttachmentState.READY)
+    assert Attachment.objects.get().sniffed_type == "application/octet-stream"
+
+
+def test_a_file_telegram_refuses_again_and_again_is_gone_and_can_be_asked_for(
+    sandbox: SandboxServer, sent: Attachment, saule: User
+):
+    TelegramFile.objects.update(file_id="unknown")  # getFile: 400
+    assert once_tried(sandbox).attempts < REFUSALS_BELIEVED, "once it may be away for a while"
+    Attachment.objects.update(attempts=REFUSALS_BELIEVED - 1, due_at=timezone.now())
+    fetch_until(sandbox, lambda: state() == AttachmentState.GONE)
+    assert Attachment.objects.get().reason == "Telegram больше не отдаёт этот файл."
+    operations.retry_file(attachment_id=sent.pk, actor=saule)
+    assert (state(), Attachment.objects.get().attempts) == (AttachmentState.PENDING, 0)
+
+
+def test_a_full_disk_is_the_reason_and_the_file_comes_when_there_is_room(
+    sandbox: SandboxServer,
+    sent: Attachment,
+    saule: User,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    def on_a_full_disk(**_options: object) -> IO[bytes]:
+        path = tmp_path / "download"
+        path.symlink_to("/dev/full")  # each write there ends with ENOSPC
+        return path.open("wb", buffering=0)
+
+    Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "NamedTemporaryFile", on_a_full_disk)
+        fetch_until(sandbox, lambda: state() == AttachmentState.FAILED)
+    assert Attachment.objects.get().reason == "Не получилось сохранить файл: нет места на диске или прав."
+    assert "No space left on device" in caplog.text
+    assert list(tmp_path.glob("download")) == []
+    operations.retry_file(attachment_id=sent.pk, actor=saule)
+    fetch_until(sandbox, lambda: state() == AttachmentState.READY)
 
 
 def test_a_file_another_bot_received_is_gone(sandbox: SandboxServer, sent: Attachment):
@@ -144,7 +212,33 @@ def test_a_download_under_way_goes_back_in_line_at_the_end(sandbox: SandboxServe
     assert state() == AttachmentState.PENDING
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../secret", "http://elsewhere/x", ""])
+def test_a_download_stopped_while_its_file_is_being_made_leaves_none(
+    sandbox: SandboxServer, sent: Attachment, monkeypatch: pytest.MonkeyPatch
+):
+    making, may_go_on = threading.Event(), threading.Event()
+    make = tempfile.NamedTemporaryFile
+
+    def on_a_slow_disk(**options: Any) -> IO[bytes]:
+        making.set()
+        may_go_on.wait(WITHIN)
+        return make(**options)
+
+    async def fetch_and_stop() -> None:
+        async with make_bot(TOKEN, sandbox.base_url) as bot:
+            fetching = asyncio.create_task(files.fetch(bot, sent))
+            assert await asyncio.to_thread(making.wait, WITHIN)
+            fetching.cancel()
+            await asyncio.sleep(0)  # lets it hear that
+            may_go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await fetching
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", on_a_slow_disk)
+    asyncio.run(fetch_and_stop())
+    assert list(incoming_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/var/lib/../../etc/passwd", "../../secret", "http://elsewhere/x", ""])
 def test_a_path_that_leads_elsewhere_is_not_followed(path: str):
     class Answer:
         file_path, file_size = path, 1

@@ -1,10 +1,12 @@
 """Each stored update is handled once, in its chat's order, or parked with the reason."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from aiogram import Bot
-from django.db import OperationalError
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
@@ -18,6 +20,7 @@ from tickets.models import Delivery, Message, Sender, Ticket
 
 pytestmark = pytest.mark.django_db
 
+WITHIN = 20
 OUTCOMES = ("handled", "failed")
 
 
@@ -79,6 +82,20 @@ def test_after_five_attempts_an_update_is_parked_and_the_chat_goes_on(line: Line
     assert phone.written == ["Хорошее"]
 
 
+def test_why_an_update_was_parked_tells_no_card_number(line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_args: object, **_options: object) -> None:
+        raise ValueError("Failing row contains (1, 4111 1111 1111 1111).")
+
+    monkeypatch.setattr(messages, "receive", refuse)
+    line.store(phone.message(text="Плохое"))
+    for _ in range(MAX_ATTEMPTS):
+        line.skip_waiting()
+        line.handle_all()
+    (update,) = parked()
+    assert "4111 1111" not in update.reason
+    assert update.reason.endswith("1111).")
+
+
 def test_what_somebody_dealt_with_and_fails_once_more_waits_for_a_look_again(
     line: Line, phone: Phone, broken: list[str]
 ):
@@ -125,6 +142,36 @@ def test_a_worker_whose_claim_was_taken_over_does_nothing(line: Line, phone: Pho
     assert phone.written == ["Раз"]
 
 
+def waits_for_a_lock() -> bool:
+    """Whether somebody in this database does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks WHERE database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chat_the_outbox_has_in_hand_is_waited_for(line: Line, phone: Phone):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    line.store(phone.message(text="Где мой заказ?"))
+    claimed = claim(BOT_ID)
+    assert claimed is not None
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            ChatSession.objects.select_for_update().get()
+            handling = pool.submit(handle, claimed, line.bot, line.dispatcher)
+            deadline = time.monotonic() + WITHIN
+            while not handling.done() and not waits_for_a_lock():
+                assert time.monotonic() < deadline, "it neither waits nor ends"
+        handling.result()
+        pool.submit(connections.close_all).result()
+    assert phone.written == ["Где мой заказ?"]
+    assert Update.objects.get().attempts == 1
+
+
 def test_a_lost_database_is_no_fault_of_the_update(line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch):
     def gone(*_: Any, **__: Any) -> None:
         raise OperationalError("the connection is lost")
@@ -151,6 +198,20 @@ def test_an_update_of_an_unknown_kind_is_parked_and_kept(line: Line, phone: Phon
 def test_an_update_beyond_understanding_is_parked(line: Line, phone: Phone):
     line.take({"callback_query": {"from": {"id": phone.id}, "id": 5}})
     assert len(parked()) == 1
+
+
+@pytest.mark.parametrize("sender", [None, [], {"id": "семь", "first_name": 5}, {"first_name": "Тимур"}])
+@pytest.mark.parametrize("kind", ["message", "edited_message"])
+def test_in_a_private_chat_the_words_are_its_persons_whatever_the_sender_says(phone: Phone, kind: str, sender: Any):
+    body = {**phone.message(text="Где мой заказ?")["message"], "from": sender, "edit_date": 1_790_000_000}
+    phone.line.take({kind: body})
+    assert phone.written == ["Где мой заказ?"]
+    assert phone.customer.name == phone.first_name
+
+
+def test_words_in_a_kind_of_chat_nobody_knows_yet_are_parked_and_not_taken_for_a_groups(phone: Phone):
+    phone.send(text="Где мой заказ?", chat={"id": phone.id, "type": "circle"})
+    assert [update.reason for update in parked()] == ["not an update this version understands"]
 
 
 def test_handled_updates_leave_the_chat_free(line: Line, phone: Phone):

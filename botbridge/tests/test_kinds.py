@@ -1,12 +1,13 @@
 """Whatever a customer sends becomes a bubble that says what it is."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from botbridge.models import TelegramFile
-from botbridge.tests.conftest import Phone
-from tickets.models import Attachment, AttachmentState, Customer, Message
+from botbridge.tests.conftest import Json, Phone
+from tickets.models import Attachment, AttachmentState, Customer, Event, Message
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +39,17 @@ FILES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 PLACE = {"latitude": 43.24, "longitude": 76.95}
+POLL = {
+    "id": "1",
+    "question": "Когда привезти?",
+    "total_voter_count": 0,
+    "is_closed": False,
+    "is_anonymous": True,
+    "type": "regular",
+    "allows_multiple_answers": False,
+    "allows_revoting": False,
+    "members_only": False,
+}
 
 #: Kinds the desk shows by name, and whether the customer is told so.
 NAMED: list[tuple[str, dict[str, Any], bool]] = [
@@ -61,22 +73,26 @@ IN_WORDS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("contact", {"contact": {"phone_number": "+77000000100", "first_name": "Брат"}}, "Брат\n+77000000100"),
     (
+        "contact",
+        {
+            "contact": {
+                "phone_number": "77000000100",
+                "first_name": "Склад",
+                "vcard": "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Склад\r\nTEL;TYPE=CELL:+7 700 000-01-00\r\n"
+                "item1.TEL;TYPE=WORK;VALUE=uri:tel:+77000000101\r\nEMAIL;TYPE=INTERNET:a@b.kz\r\nEND:VCARD",
+            }
+        },
+        "Склад\n77000000100\n+77000000101\na@b.kz",
+    ),
+    (
         "poll",
         {
             "poll": {
-                "id": "1",
-                "question": "Когда привезти?",
+                **POLL,
                 "options": [
                     {"text": "Утром", "voter_count": 0, "persistent_id": "a"},
                     {"text": "Вечером", "voter_count": 0, "persistent_id": "b"},
                 ],
-                "total_voter_count": 0,
-                "is_closed": False,
-                "is_anonymous": True,
-                "type": "regular",
-                "allows_multiple_answers": False,
-                "allows_revoting": False,
-                "members_only": False,
             }
         },
         "Когда привезти?\n– Утром\n– Вечером",
@@ -85,8 +101,13 @@ IN_WORDS: list[tuple[str, dict[str, Any], str]] = [
     ("sticker", {"sticker": {**PICTURE, **STICKER, "is_animated": True}}, "👍"),
     (
         "checklist",
-        {"checklist": {"title": "Купить", "tasks": [{"id": 1, "text": "Чай"}, {"id": 2, "text": "Лампу"}]}},
-        "Купить\n– Чай\n– Лампу",
+        {
+            "checklist": {
+                "title": "Купить",
+                "tasks": [{"id": 1, "text": "Чай", "completion_date": 1}, {"id": 2, "text": "Лампу"}],
+            }
+        },
+        "Купить\n✓ Чай\n– Лампу",
     ),
     (
         "rich_message",
@@ -145,12 +166,119 @@ def test_what_a_kind_says_is_put_into_words(phone: Phone, kind: str, content: An
     assert CANNOT_OPEN not in phone.heard
 
 
-def test_a_live_location_is_no_stream_of_edits(phone: Phone):
-    message_id = phone.send(location={**PLACE, "live_period": 900})
-    moved = phone.message(message_id=message_id, location={**PLACE, "latitude": 43.25}, edit_date=1_700_000_000)
-    phone.line.take({"edited_message": moved["message"]})
+class LiveLocation:
+    """One the customer shares for a quarter of an hour."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+        self.id = phone.send(location={**PLACE, "live_period": 900})
+        self.began = self.message.sent_at
+
+    @property
+    def message(self) -> Message:
+        return Message.objects.get(sender="client")
+
+    def move(self, latitude: float, *, after: int, ended: bool = False) -> None:
+        """`after` is in seconds from the beginning. The last word bears no period."""
+        place: Json = {**PLACE, "latitude": latitude} | ({} if ended else {"live_period": 900})
+        date = int(self.began.timestamp())
+        moved = self.phone.message(message_id=self.id, date=date, location=place, edit_date=date + after)
+        self.phone.line.take({"edited_message": moved["message"]})
+
+
+@pytest.fixture
+def live(phone: Phone) -> LiveLocation:
+    return LiveLocation(phone)
+
+
+def test_a_live_location_moves_and_is_no_stream_of_edits(live: LiveLocation):
+    live.move(43.25, after=60)
+    live.move(43.26, after=120)
+    message = live.message
+    assert (message.text, message.edited_at, message.revisions.count()) == ("43.26, 76.95", None, 0)
+    assert message.live_until == live.began + timedelta(seconds=900)
+    assert message.placed_at == live.began + timedelta(seconds=120)
+
+
+def test_history_has_a_line_a_minute_of_a_live_location(live: LiveLocation):
+    for second in range(10, 190, 10):
+        live.move(43.25 + second / 1000, after=second)
+    assert live.message.placed_at == live.began + timedelta(seconds=180)
+    assert Event.objects.filter(kind=Event.Kind.PLACE).count() == 3
+
+
+def test_a_live_location_goes_to_no_place_it_has_left(live: LiveLocation):
+    live.move(43.26, after=120)
+    live.move(43.25, after=60)
+    assert live.message.text == "43.26, 76.95"
+
+
+def test_a_live_location_can_end_early(live: LiveLocation):
+    live.move(43.26, after=120)
+    live.move(43.27, after=180, ended=True)
+    assert live.message.text == "43.27, 76.95"
+    assert live.message.live_until == live.began + timedelta(seconds=180)
+
+
+def test_the_first_place_of_a_live_location_coming_again_is_no_edit(live: LiveLocation):
+    live.move(43.26, after=120)
+    date = int(live.began.timestamp())
+    live.phone.line.take(live.phone.message(message_id=live.id, date=date, location={**PLACE, "live_period": 900}))
+    message = live.message
+    assert (message.text, message.edited_at, message.revisions.count()) == ("43.26, 76.95", None, 0)
+
+
+@pytest.mark.parametrize("kind", ["location", "venue"])
+def test_a_place_that_stays_does_not_become_a_live_one(phone: Phone, kind: str):
+    venue = {"venue": {"location": PLACE, "title": "ТРЦ", "address": "Абая 1"}} if kind == "venue" else {}
+    shown = phone.message(location=PLACE, **venue)["message"]
+    phone.line.take({"message": shown})
+    # Telegram sends edits of what no bot sees as well (Bot API, "Update": edited_message).
+    phone.line.take({"edited_message": {**shown, "edit_date": shown["date"] + 60}})
     message = Message.objects.get(sender="client")
-    assert (message.text, message.edited_at) == ("43.24, 76.95", None)
+    assert (message.content_type, message.live_until) == (kind, None)
+
+
+def test_a_live_location_seen_first_as_it_moves_tells_as_of_when(phone: Phone):
+    moved = phone.message(location={**PLACE, "live_period": 900})["message"]
+    phone.line.take({"edited_message": {**moved, "edit_date": moved["date"] + 120}})
+    message = Message.objects.get(sender="client")
+    assert message.placed_at == message.sent_at + timedelta(seconds=120)
+    late = {**PLACE, "latitude": 43.1, "live_period": 900}
+    phone.line.take({"edited_message": {**moved, "location": late, "edit_date": moved["date"] + 60}})
+    message.refresh_from_db()
+    assert message.text == "43.24, 76.95"
+
+
+@pytest.mark.parametrize("period", [10**9, 10**12, 10**18, -(10**12)])
+def test_a_live_location_of_any_period_is_shown(phone: Phone, period: int):
+    phone.send(location={**PLACE, "live_period": period})
+    assert phone.written == ["43.24, 76.95"]
+
+
+def test_a_forwarded_poll_tells_its_votes(phone: Phone):
+    options = [
+        {"text": "Утром", "voter_count": 3, "persistent_id": "a"},
+        {"text": "Вечером", "voter_count": 0, "persistent_id": "b"},
+    ]
+    phone.send(poll={**POLL, "options": options, "total_voter_count": 3})
+    assert phone.written == ["Когда привезти?\n– Утром (3)\n– Вечером"]
+
+
+def test_of_another_bots_message_the_links_of_its_buttons_are_told_too(phone: Phone):
+    origin = {"type": "user", "date": 1, "sender_user": {"id": 9, "is_bot": True, "first_name": "Магазин"}}
+    keyboard = [[{"text": "Отследить", "url": "https://shop.example/7"}, {"text": "Позже", "callback_data": "later"}]]
+    phone.send(text="Заказ в пути 🚚", forward_origin=origin, reply_markup={"inline_keyboard": keyboard})
+    message = Message.objects.get(sender="client")
+    assert message.text == "Заказ в пути 🚚\nОтследить: https://shop.example/7"
+    (link,) = message.entities
+    in_utf16 = message.text.encode("utf-16-le")[2 * link["offset"] : 2 * (link["offset"] + link["length"])]
+    assert in_utf16.decode("utf-16-le") == "https://shop.example/7"
+
+
+def test_an_answer_to_a_story_says_so(phone: Phone):
+    phone.send(text="Сколько стоит?", reply_to_story={"id": 1, "chat": {"id": 1, "type": "private"}})
+    assert Message.objects.get(sender="client").quote_text == "История"
 
 
 def test_what_the_customer_is_told_about_a_message_stands_on_its_ticket(phone: Phone):
@@ -158,6 +286,13 @@ def test_what_the_customer_is_told_about_a_message_stands_on_its_ticket(phone: P
     phone.send(video={**PICTURE, "duration": 600, "file_size": 61 * 1024 * 1024})
     (ticket,) = phone.tickets
     assert ticket.messages.filter(sender="system").count() == len(phone.heard) == 3
+
+
+def test_a_story_is_a_link_where_its_author_has_a_name(phone: Phone):
+    phone.send(story={"id": 7, "chat": {"id": 1, "type": "private", "username": "timur_a"}})
+    message = Message.objects.get(sender="client")
+    address = "https://t.me/timur_a/s/7"
+    assert (message.text, message.entities) == (address, [{"type": "url", "offset": 0, "length": len(address)}])
 
 
 # Files that an edit puts in another's place.

@@ -1,32 +1,43 @@
 """The truth about every message that leaves, whatever Telegram or the network does to it."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from aiogram import Bot
 from aiogram.exceptions import AiogramError
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
-from botbridge import calls, client, outbox, requests
-from botbridge.client import make_bot
+from botbridge import calls, claiming, client, outbox, requests
+from botbridge.claiming import Claimed, Pause, claim
+from botbridge.client import SentMessage, make_bot
+from botbridge.forum_topics import Place
 from botbridge.handlers.states import TOPIC, Question
 from botbridge.models import BotStatus, ChatSession, OutboundCall, TelegramMessage
-from botbridge.outbox import Claimed, Pause, claim, expire_leases, perform, settle
 from botbridge.parts import Part, part_of
+from botbridge.polling import polled
 from botbridge.requests import Outcome
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
-from botbridge.tests.conftest import BOT_ID, TOKEN
+from botbridge.settling import expire_leases, settle
+from botbridge.tests.conftest import (
+    BOT_ID,
+    OGG,
+    TOKEN,
+    WORKER,
+    ask,
+    claim_now,
+    come_due,
+    let_time_pass,
+    state_of,
+    upload,
+)
 from conftest import wrote
 from tickets import operations
 from tickets.log_context import request_id
+from tickets.marks import typed
 from tickets.models import (
     Customer,
     Delivery,
@@ -40,71 +51,16 @@ from tickets.models import (
     Trouble,
     User,
 )
-from tickets.operations import Upload
 
 pytestmark = pytest.mark.django_db
 
 Answer = Callable[..., Message]
-JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(2000)
-WORKER = "this one"
 
 
 @pytest.fixture
 def timur(timurs_telegram: CustomerClient) -> Customer:
     """The customer, with Telegram in his hands."""
     return Customer.objects.create(telegram_user_id=timurs_telegram.id, name="Тимур Ахметов")
-
-
-@pytest.fixture
-def api_url(sandbox: SandboxServer) -> str:
-    return sandbox.base_url
-
-
-@pytest.fixture
-def send_next(api_url: str) -> Callable[[], Outcome]:
-    """One turn of the outbox: claim, ask Telegram, settle. Pace is not waited for."""
-
-    def turn() -> Outcome:
-        claimed = claim_now()
-        outcome = ask(claimed, make_bot(TOKEN, api_url))
-        settle(claimed.call, outcome)
-        return outcome
-
-    return turn
-
-
-def claim_now(worker: str = WORKER) -> Claimed:
-    let_time_pass()
-    claimed = claim(BOT_ID, worker)
-    assert isinstance(claimed, Claimed), claimed
-    return claimed
-
-
-def come_due() -> None:
-    """SQLite's clock counts whole milliseconds: what was queued in this one is due in the next."""
-    time.sleep(0.001)
-
-
-def let_time_pass() -> None:
-    come_due()
-    past = timezone.now() - timedelta(hours=1)
-    BotStatus.objects.update(next_send_at=past)
-    ChatSession.objects.update(next_send_at=past)
-
-
-def ask(claimed: Claimed, bot: Bot) -> Outcome:
-    async def once() -> Outcome:
-        try:
-            return await perform(bot, claimed)
-        finally:
-            await bot.session.close()
-
-    return asyncio.run(once())
-
-
-def state_of(message: Message) -> tuple[str, str]:
-    delivery = Delivery.objects.get(pk=message.pk)
-    return delivery.state, delivery.reason
 
 
 # The ordinary way.
@@ -145,13 +101,38 @@ def test_a_reply_arrives_and_gets_its_tick(
     )
 
 
-def test_files_arrive_one_after_another_and_open(
+def test_formatting_arrives_as_it_was_typed(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
 ):
-    files = [
-        Upload(name="чек.pdf", file=SimpleUploadedFile("чек.pdf", b"%PDF-1.4 invoice")),
-        Upload(name="гарантия.txt", file=SimpleUploadedFile("гарантия.txt", b"one year")),
-    ]
+    words = typed(
+        "**Важно 👍:** код `12-34`, __до среды__\n> ваши слова\n[сайт](https://a.kz/x) ||тайна||\n```\nx = 1\n```"
+    )
+    message = answer(ticket, aigerim, words.text, entities=words.entities)
+    send_next()
+    assert state_of(message) == (DeliveryState.SENT, "")
+    received = timurs_telegram.received()[-1]
+    head, *formatting = received["entities"]
+    assert received["text"] == f"Айгерим, поддержка\n{words.text}"
+    assert formatting == [{**entity, "offset": entity["offset"] + head["length"] + 1} for entity in words.entities]
+
+
+def test_formatting_telegram_refuses_fails_where_it_can_be_seen_and_mended(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    message = answer(ticket, aigerim, "Да")
+    nowhere = {"type": "text_link", "offset": 0, "length": 2, "url": "https://nowhere"}
+    Message.objects.filter(pk=message.pk).update(entities=[nowhere])
+    send_next()
+    assert state_of(message) == (DeliveryState.FAILED, Reason.REFUSED)
+    operations.edit_reply(message_id=message.pk, actor=aigerim, text="Да")
+    send_next()
+    assert state_of(message) == (DeliveryState.SENT, "")
+
+
+def test_files_of_two_kinds_arrive_one_after_another_and_open(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    files = [upload("чек.pdf", b"%PDF-1.4 invoice"), upload("1.ogg", OGG)]
     message = answer(ticket, aigerim, "Посмотрите", uploads=files)
     send_next()
     assert state_of(message) == (DeliveryState.QUEUED, "")
@@ -159,16 +140,13 @@ def test_files_arrive_one_after_another_and_open(
     assert state_of(message) == (DeliveryState.SENT, "")
     first, second = timurs_telegram.received()[-2:]
     assert (first["document"]["file_name"], first["caption"]) == ("чек.pdf", "Айгерим, поддержка\nПосмотрите")
-    assert (second["document"]["file_name"], second.get("caption")) == ("гарантия.txt", None)
-    assert list(TelegramMessage.objects.filter(message=message).order_by("part").values_list("part", flat=True)) == [
-        0,
-        1,
-    ]
+    assert ("voice" in second, second.get("caption")) == (True, None)
+    known = TelegramMessage.objects.filter(message=message).order_by("part")
+    assert list(known.values_list("part", flat=True)) == [0, 1]
 
 
 def test_a_ticket_in_several_parts_has_one_line_of_history(ticket: Ticket, aigerim: User, answer: Answer, send_next):
-    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(3)]
-    answer(ticket, aigerim, "", uploads=files)
+    answer(ticket, aigerim, "", uploads=[upload("0.txt"), upload("1.ogg", OGG), upload("2.txt")])
     for _ in range(3):
         send_next()
     assert [event.data["state"] for event in Event.objects.filter(kind=Event.Kind.DELIVERY)] == ["sent"]
@@ -220,7 +198,7 @@ def test_what_telegram_does_is_told_as_it_is(
     timurs_telegram: CustomerClient,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(client, "REQUEST_TIMEOUT", 1)
+    monkeypatch.setattr(requests, "REQUEST_TIMEOUT", 1)
     sandbox.knobs.turn_on(knob, times=1)
     before = len(timurs_telegram.received())
     message = answer(ticket, aigerim, "Проверьте зарядку.")
@@ -249,8 +227,7 @@ def test_an_unsure_message_is_never_sent_again_by_itself(
 def test_an_unsure_part_stops_the_other_parts_and_not_the_chat(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer
 ):
-    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(3)]
-    parts = answer(ticket, aigerim, "Файлы", uploads=files)
+    parts = answer(ticket, aigerim, "Файлы", uploads=[upload("0.txt"), upload("1.ogg", OGG), upload("2.txt")])
     after = answer(ticket, aigerim, "После")
     send_next()
     sandbox.knobs.turn_on("cut", times=1)
@@ -264,15 +241,14 @@ def test_an_unsure_part_stops_the_other_parts_and_not_the_chat(
 def test_once_the_manager_says_it_arrived_the_other_parts_follow(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer, timurs_telegram: CustomerClient
 ):
-    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(2)]
-    message = answer(ticket, aigerim, "Файлы", uploads=files)
+    message = answer(ticket, aigerim, "Файлы", uploads=[upload("0.txt"), upload("1.ogg", OGG)])
     sandbox.knobs.turn_on("cut", times=1)
     send_next()
     operations.mark_arrived(message_id=message.pk, actor=aigerim)
     send_next()
     assert state_of(message)[0] == DeliveryState.SENT
-    names = [item["document"]["file_name"] for item in timurs_telegram.received()[-2:]]
-    assert names == ["0.txt", "1.txt"]
+    first, second = timurs_telegram.received()[-2:]
+    assert ("document" in first, "voice" in second) == (True, True)
 
 
 def test_sent_once_more_it_comes_last(
@@ -330,7 +306,7 @@ def test_after_429_the_chat_waits_as_long_as_telegram_says_and_other_chats_do_no
     send_next()
     session = ChatSession.objects.get(customer=timur)
     assert session.next_send_at > timezone.now() + timedelta(seconds=295)
-    BotStatus.objects.update(next_send_at=timezone.now())
+    BotStatus.objects.update(next_send_at=timezone.now() - timedelta(seconds=1))
     assert isinstance(claim(BOT_ID, WORKER), Pause)
     other = sandbox.customer("Мадина")
     other.write("/start")
@@ -354,6 +330,17 @@ def test_when_nothing_listens_there_everything_waits(ticket: Ticket, aigerim: Us
     assert BotStatus.objects.get().last_error == "ClientConnectorError"
 
 
+def test_a_refusal_that_comes_late_does_not_deny_what_a_poll_has_found_since(
+    ticket: Ticket, aigerim: User, answer: Answer
+):
+    answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    polled(BOT_ID)
+    settle(claimed.call, Outcome(DeliveryState.QUEUED, "ConnectionTimeoutError", bot_pause=timedelta(seconds=3)))
+    assert BotStatus.objects.get().last_error == ""
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+
+
 def test_a_customer_who_stopped_the_bot_holds_replies_and_ends_the_bots_own_sentences(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient, timur: Customer
 ):
@@ -369,6 +356,22 @@ def test_a_customer_who_stopped_the_bot_holds_replies_and_ends_the_bots_own_sent
     operations.customer_returned(customer=timur)
     send_next()
     assert state_of(reply)[0] == DeliveryState.SENT
+
+
+def test_a_customer_telegram_takes_a_message_for_has_not_stopped_the_bot(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    before = answer(ticket, aigerim, "Раз.")
+    under_way = claim_now()
+    operations.customer_stopped_bot(customer=timur)
+    settle(under_way.call, Outcome(DeliveryState.SENT, sent=(SentMessage(7),)))
+    assert Customer.objects.get().stopped_bot_at is not None, "it was taken before"
+    released, other = answer(ticket, aigerim, "Два."), answer(ticket, aigerim, "Три.")
+    operations.release(message_id=released.pk, actor=aigerim)
+    send_next()
+    assert Customer.objects.get().stopped_bot_at is None
+    assert [state_of(message)[0] for message in (before, released, other)] == ["sent", "sent", "queued"]
+    assert ticket.events.filter(kind=Event.Kind.RETURNED).count() == 1
 
 
 REFUSALS = [
@@ -408,7 +411,7 @@ def test_a_refused_reply_can_be_changed_and_goes_again(
 def test_a_file_that_has_left_the_disk_is_said_to_be_bad(
     ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer
 ):
-    message = answer(ticket, aigerim, "", uploads=[Upload(name="a", file=SimpleUploadedFile("a", b"text"))])
+    message = answer(ticket, aigerim, "", uploads=[upload("a")])
     attachment = message.attachments.get()
     attachment.file.storage.delete(attachment.file.name)
     send_next()
@@ -432,18 +435,18 @@ def test_a_success_of_a_newer_telegram_is_still_a_success():
     bot = make_bot(TOKEN, "http://127.0.0.1:9")
     method = requests.METHODS["sendMessage"](chat_id=1, text="…")
     answer = bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"message_id": 5, "date": {}}}')
-    assert client.message_id_of(answer.result) == 5
+    assert client.sent_messages(answer.result) == (SentMessage(5),)
 
 
 def test_a_message_no_request_can_be_made_of_stops_nobody(
     ticket: Ticket, aigerim: User, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ):
-    def breaks(message: Message, number: int, session: ChatSession) -> Part:
+    def breaks(message: Message, number: int, session: ChatSession, place: Place) -> Part:
         if message.text == "Плохое":
             raise ValueError("no such kind")
-        return part_of(message, number, session)
+        return part_of(message, number, session, place)
 
-    monkeypatch.setattr(outbox, "part_of", breaks)
+    monkeypatch.setattr(claiming, "part_of", breaks)
     bad, good = answer(ticket, aigerim, "Плохое"), answer(ticket, aigerim, "Хорошее")
     let_time_pass()
     assert isinstance(claim(BOT_ID, WORKER), Pause)
@@ -487,8 +490,7 @@ def late_first_part(
     ticket: Ticket, aigerim: User, answer: Answer, api_url: str, timurs_telegram: CustomerClient
 ) -> tuple[Message, Callable[[], None]]:
     """Two files; of the first Telegram has said yes, and its lease ended before that was written down."""
-    files = [Upload(name=f"{n}.txt", file=SimpleUploadedFile(f"{n}.txt", b"text")) for n in range(2)]
-    message = answer(ticket, aigerim, "Файлы", uploads=files)
+    message = answer(ticket, aigerim, "Файлы", uploads=[upload("0.txt"), upload("1.ogg", OGG)])
     claimed = claim_now()
     outcome = ask(claimed, make_bot(TOKEN, api_url))
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -505,8 +507,8 @@ def test_of_several_parts_one_that_came_late_lets_the_others_follow(
     assert (state_of(message)[0], ticket.trouble) == (DeliveryState.QUEUED, Trouble.NONE)
     send_next()
     assert state_of(message)[0] == DeliveryState.SENT
-    names = [item["document"]["file_name"] for item in timurs_telegram.received() if "document" in item]
-    assert names == ["0.txt", "1.txt"]
+    first, second = timurs_telegram.received()[-2:]
+    assert ("document" in first, "voice" in second) == (True, True)
 
 
 def test_a_late_part_does_not_disturb_what_its_manager_has_decided(
@@ -582,7 +584,7 @@ def test_within_a_chat_order_holds_whatever_the_lane(ticket: Ticket, timur: Cust
     answer(ticket, aigerim, "Ответ")
     claimed = claim_now()
     assert text_of(claimed) == "Квитанция"
-    settle(claimed.call, Outcome(DeliveryState.SENT, message_id=1))
+    settle(claimed.call, Outcome(DeliveryState.SENT, sent=(SentMessage(1),)))
     assert text_of(claim_now()).endswith("Ответ")
 
 
@@ -596,7 +598,7 @@ def test_what_is_due_later_holds_nobody_up(ticket: Ticket, aigerim: User, answer
 
 def test_what_has_expired_holds_nobody_up(timur: Customer):
     expired = say(timur, "Вчерашняя квитанция")
-    Delivery.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+    Delivery.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     say(timur, "Сегодняшняя")
     assert text_of(claim_now()) == "Сегодняшняя"
 
@@ -614,8 +616,8 @@ def test_a_chat_gets_a_short_burst_and_then_one_message_a_second(timur: Customer
     come_due()
     sent = 0
     while isinstance(claimed := claim(BOT_ID, WORKER), Claimed):
-        settle(claimed.call, Outcome(DeliveryState.SENT, message_id=sent + 1))
-        BotStatus.objects.update(next_send_at=timezone.now())
+        settle(claimed.call, Outcome(DeliveryState.SENT, sent=(SentMessage(sent + 1),)))
+        BotStatus.objects.update(next_send_at=timezone.now() - timedelta(seconds=1))
         sent += 1
     assert sent == 3
     assert 0.2 < claimed.seconds <= 1

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from botbridge.models import ChatSession, TelegramMessage
 from botbridge.parts import Part, part_of
-from botbridge.tests.conftest import BOT_ID
+from botbridge.tests.conftest import BOT_ID, JPEG, upload
 from conftest import wrote
 from tickets import operations
 from tickets.models import (
@@ -24,13 +23,11 @@ from tickets.models import (
     Topic,
     User,
 )
-from tickets.operations import Upload
 from tickets.text import utf16_length
 
 pytestmark = pytest.mark.django_db
 
 Answer = Callable[..., Message]
-JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(2000)
 
 
 @pytest.fixture
@@ -148,6 +145,27 @@ def test_marks_move_with_the_text(ticket: Ticket, timur: Customer, aigerim: User
     assert italic == {"type": "italic", "offset": len("Айгерим, поддержка\n"), "length": 5}
 
 
+def test_each_piece_of_a_longer_reply_has_its_part_of_the_formatting(
+    ticket: Ticket, aigerim: User, answer: Answer, session: ChatSession
+):
+    text = "\n\n".join("яхта " * 600 for _ in range(3)).strip()
+    message = answer(ticket, aigerim, text, entities=[{"type": "blockquote", "offset": 5, "length": len(text) - 5}])
+    first, second, third = (part_of(message, number, session).payload for number in range(3))
+    head = len("Айгерим, поддержка")
+    quoted = {"type": "blockquote", "offset": head + 1 + 5, "length": 2994}
+    assert first["entities"] == [{"type": "bold", "offset": 0, "length": head}, quoted]
+    assert second["entities"] == [{"type": "blockquote", "offset": 0, "length": len(second["text"])}]
+    assert third["entities"] == [{"type": "blockquote", "offset": 0, "length": len(third["text"])}]
+
+
+def test_a_caption_looks_as_it_was_written(ticket: Ticket, aigerim: User, answer: Answer, part: Any):
+    arrived(answer(ticket, aigerim))
+    bold = {"type": "bold", "offset": 0, "length": 5}
+    message = answer(ticket, aigerim, "Акт 5", entities=[bold], uploads=[upload("акт.pdf", b"%PDF-1.4")])
+    payload = part(message).payload
+    assert (payload["caption"], payload["caption_entities"]) == ("Акт 5", [bold])
+
+
 def test_a_quote_names_telegrams_own_message(ticket: Ticket, aigerim: User, answer: Answer, part: Any):
     TelegramMessage.objects.create(
         bot_id=BOT_ID, chat_id=ticket.customer.telegram_user_id, telegram_id=17, message=ticket.opened_by
@@ -160,17 +178,15 @@ def test_a_quote_telegram_does_not_know_is_left_out(ticket: Ticket, aigerim: Use
     assert "reply_parameters" not in part(answer(ticket, aigerim, "Вот", quote_id=ticket.opened_by_id)).payload
 
 
-def upload(name: str, content: bytes) -> Upload:
-    return Upload(name=name, file=SimpleUploadedFile(name, content))
-
-
-def test_files_are_a_call_each_with_the_words_under_the_first(ticket: Ticket, aigerim: User, answer: Answer, part: Any):
+def test_files_of_two_kinds_are_a_call_each_with_the_words_under_the_first(
+    ticket: Ticket, aigerim: User, answer: Answer, part: Any
+):
     files = [upload("чек.pdf", b"%PDF-1.4 ..."), upload("коробка.jpg", JPEG)]
     message = answer(ticket, aigerim, "Посмотрите", uploads=files, quote_id=None)
     first, second = part(message, 0), part(message, 1)
-    assert (first.method, first.file_field) == ("sendDocument", "document")
+    assert (first.method, list(first.uploads)) == ("sendDocument", ["document"])
     assert first.payload["caption"] == "Айгерим, поддержка\nПосмотрите"
-    assert (second.method, second.file_field) == ("sendPhoto", "photo")
+    assert (second.method, list(second.uploads)) == ("sendPhoto", ["photo"])
     assert second.payload == {"chat_id": ticket.customer.telegram_user_id}
     assert operations.parts_of(message) == 2
 

@@ -4,22 +4,26 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiogram import Bot
+from aiogram.exceptions import TelegramNetworkError
 from aiogram.methods import DeleteWebhook, TelegramMethod
 from django.db import Error, connection
+from django.utils import timezone
 
 from botbridge import polling
 from botbridge.client import QuietSession, make_bot
 from botbridge.doorbell import Doorbell
 from botbridge.health import facts
-from botbridge.models import BotStatus, Update
-from botbridge.polling import AlreadyRunningError, Polling, RawGetUpdates, sole_runner
+from botbridge.models import BotStatus, Outage, Update
+from botbridge.polling import LIMIT, AlreadyRunningError, Polling, RawGetUpdates, sole_runner
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
+from botbridge.storing import store
 from botbridge.tests.conftest import TOKEN, Json
 from botbridge.threads import in_thread
 
@@ -90,6 +94,7 @@ def test_what_could_not_be_stored_is_not_acknowledged(
         outage.setattr(polling, "store", no_database)
         poll_until(telegram, lambda: len(refused) >= 3)
     assert unacknowledged(telegram) == 1
+    assert facts()["last_error"] == "", "Telegram answers"
     poll_until(telegram, lambda: unacknowledged(telegram) == 0)
     assert Update.objects.count() == 1
 
@@ -122,19 +127,25 @@ class ScriptedTelegram(QuietSession):
         self.answers = list(answers)
         self.asked: list[TelegramMethod[Any]] = []
 
-    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:  # noqa: ASYNC109
+    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:  # noqa: ASYNC109 - aiogram's
         self.asked.append(method)
+        if isinstance(method, DeleteWebhook):
+            return True
         if not self.answers:
             await asyncio.sleep(WITHIN)
         status, body = self.answers.pop(0)
         return self.check_response(bot, method, status, json.dumps(body)).result
+
+    @property
+    def polls(self) -> list[RawGetUpdates]:
+        return [method for method in self.asked if isinstance(method, RawGetUpdates)]
 
     def poll_until_asked(self, times: int) -> None:
         async def run() -> None:
             task = asyncio.create_task(Polling(Bot(TOKEN, session=self), Doorbell()).run())
             try:
                 async with asyncio.timeout(WITHIN):
-                    while len(self.asked) < times:  # noqa: ASYNC110 - as above
+                    while len(self.polls) < times:  # noqa: ASYNC110 - nothing rings
                         await asyncio.sleep(0.02)
             finally:
                 task.cancel()
@@ -149,18 +160,70 @@ def test_an_offset_is_not_sent_again_once_it_has_done_its_work():
     update = {"update_id": 5, "message": {"message_id": 1, "date": 1, "chat": {"id": 7, "type": "private"}}}
     telegram = ScriptedTelegram((200, {"ok": True, "result": [update]}), (200, {"ok": True, "result": []}))
     telegram.poll_until_asked(3)
-    assert [method.offset for method in telegram.asked if isinstance(method, RawGetUpdates)] == [None, 6, None]
+    assert [poll.offset for poll in telegram.polls] == [None, 6, None]
 
 
-def test_a_forgotten_webhook_is_taken_away_and_nothing_dropped_with_it():
+class SlowLine(ScriptedTelegram):
+    """Between us and a backlog: no more than ten updates come through in time, and nothing within `seconds`."""
+
+    def __init__(self, backlog: int, *, seconds: int = 0) -> None:
+        super().__init__()
+        self.seconds = seconds
+        chat = {"id": 7, "type": "private"}
+        self.backlog: list[Json] = [
+            {"update_id": number, "message": {"message_id": number, "date": 1, "chat": chat}}
+            for number in range(1, backlog + 1)
+        ]
+
+    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:  # noqa: ASYNC109 - aiogram's
+        if not isinstance(method, RawGetUpdates):
+            return await super().make_request(bot, method, timeout)
+        self.asked.append(method)
+        self.backlog = [update for update in self.backlog if update["update_id"] >= (method.offset or 0)]
+        if len(self.backlog[: method.limit]) > 10 or (timeout or 0) < self.seconds:
+            raise TelegramNetworkError(method=method, message="Request timeout error")
+        return self.backlog[: method.limit]
+
+
+def test_a_backlog_comes_through_a_slow_line_in_smaller_parts():
+    telegram = SlowLine(backlog=40)
+    telegram.poll_until_asked(25)
+    assert Update.objects.count() == 40
+    assert telegram.polls[-1].limit == LIMIT, "once the rest comes through, as many are asked for as before"
+
+
+def test_a_line_on_which_every_answer_takes_long_is_waited_for():
+    telegram = SlowLine(backlog=1, seconds=12)
+    telegram.poll_until_asked(4)
+    assert Update.objects.count() == 1
+
+
+def test_a_webhook_is_taken_away_whenever_it_was_set_and_nothing_dropped_with_it():
     conflict = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook"
-    telegram = ScriptedTelegram(
-        (409, {"ok": False, "error_code": 409, "description": conflict}), (200, {"ok": True, "result": True})
+    telegram = ScriptedTelegram((409, {"ok": False, "error_code": 409, "description": conflict}))
+    telegram.poll_until_asked(2)
+    at_first, _poll, again, _poll_again = telegram.asked
+    for delete in (at_first, again):
+        assert isinstance(delete, DeleteWebhook)
+        assert delete.drop_pending_updates is False
+
+
+def test_the_status_tells_which_door_is_open(telegram: SandboxServer):
+    telegram.call("setWebhook", url="http://127.0.0.1:9/hook")
+    BotStatus.objects.create(
+        bot_id=int(telegram.token.split(":")[0]),
+        door=BotStatus.Door.WEBHOOK,
+        webhook_pending=7,
+        webhook_pending_since=timezone.now(),
+        webhook_error="Connection refused",
+        webhook_error_at=timezone.now(),
     )
-    telegram.poll_until_asked(3)
-    _poll, delete, _poll_again = telegram.asked
-    assert isinstance(delete, DeleteWebhook)
-    assert delete.drop_pending_updates is False
+    poll_until(telegram, lambda: BotStatus.objects.get().last_polled_at is not None)
+    status = BotStatus.objects.get()
+    assert status.door == BotStatus.Door.POLLING
+    assert (status.webhook_pending, status.webhook_pending_since) == (None, None)
+    assert (status.webhook_error, status.webhook_error_at) == ("", None)
+    assert telegram.call("getWebhookInfo")["result"]["url"] == ""
 
 
 def test_another_poller_is_told_and_waited_out():
@@ -212,3 +275,23 @@ def test_a_second_process_on_one_sqlite_file_is_refused():
     again = sole_runner()
     assert again is not None
     again.close()
+
+
+def test_an_outage_is_noted_before_what_waited_is_stored(
+    telegram: SandboxServer, customer: CustomerClient, monkeypatch: pytest.MonkeyPatch
+):
+    bot_id = int(telegram.token.split(":")[0])
+    began = timezone.now() - timedelta(hours=1)
+    BotStatus.objects.create(bot_id=bot_id, last_polled_at=began)
+    noted: list[int] = []
+
+    def look_and_store(bot_id: int, updates: Any) -> None:
+        noted.append(Outage.objects.count())
+        store(bot_id, updates)
+
+    monkeypatch.setattr(polling, "store", look_and_store)
+    customer.write("Есть кто?")
+    poll_until(telegram, Update.objects.exists)
+    assert noted[0] == 1
+    outage = Outage.objects.get()
+    assert abs(outage.began_at - began) < timedelta(milliseconds=1)

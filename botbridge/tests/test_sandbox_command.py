@@ -32,9 +32,9 @@ SAMPLE = settings.BASE_DIR / "static" / "sandbox" / "samples" / "box.jpg"
 
 
 @contextmanager
-def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], SandboxClient, str]]:
+def running(state: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], SandboxClient, str]]:
     """The process, its controls and the bot's token."""
-    command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--state", str(state)]
+    command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--state", str(state), *options]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -73,6 +73,17 @@ def test_it_refuses_to_start_in_production(settings, tmp_path):
 def test_two_sandboxes_do_not_share_a_folder(tmp_path):
     with SandboxServer(tmp_path), pytest.raises(CommandError, match="Другая песочница"):
         run_sandbox(port=0, state=tmp_path)
+
+
+@pytest.mark.slow
+def test_with_local_it_says_where_its_files_are(tmp_path):
+    with running(tmp_path, "--local") as (_process, sandbox, token):
+        customer = sandbox.customer()
+        (message,) = customer.send_files(("a.txt", b"text", "text/plain"))
+        file_id = message["document"]["file_id"]
+        path = sandbox.post(f"/bot{token}/getFile", {"file_id": file_id})["result"]["file_path"]
+    assert Path(path).read_bytes() == b"text"
+    assert Path(path).is_relative_to(tmp_path / "files")
 
 
 def test_a_taken_port_is_named(tmp_path):

@@ -234,3 +234,27 @@ def test_hostile_text_stays_text(page, sandbox, timur):
     assert hostile in page.inner_text(".msg.in .bubble")
     assert page.query_selector(".msg.in .bubble :is(img, a, script)") is None
     assert "Песочница" in page.title()
+
+
+@pytest.mark.browser
+def test_a_customer_opens_topics_writes_in_them_and_deletes_them(page, sandbox, timur):
+    write(page, "hello")
+    assert page.is_hidden("#topics")
+    sandbox.knobs.turn_on("threaded_mode")
+    page.wait_for_selector("#topics:visible")
+    page.click("#new-topic")
+    page.wait_for_selector("#drop-topic:visible")
+    write(page, "Где мой заказ?")
+    assert page.locator(".msg:has-text('hello')").count() == 0
+    (thread_id,) = timur.topics()
+    assert timur.messages()[-1]["message_thread_id"] == thread_id
+    sandbox.call("editForumTopic", chat_id=timur.id, message_thread_id=thread_id, name="№1 Где мой заказ?")
+    page.wait_for_selector(".msg.in:has-text('Тема переименована: «№1 Где мой заказ?»')")
+    made = sandbox.call("createForumTopic", chat_id=timur.id, name="№2")["result"]
+    page.select_option("#topic", label="№2")
+    sandbox.call("sendMessage", chat_id=timur.id, message_thread_id=made["message_thread_id"], text="Проверьте зарядку")
+    page.wait_for_selector(".msg.in:has-text('Проверьте зарядку')")
+    page.click("#drop-topic")
+    page.wait_for_selector(".msg.out:has-text('hello')")
+    page.wait_for_selector(".msg.in:has-text('Проверьте зарядку')", state="detached")
+    assert timur.topics() == {thread_id: "№1 Где мой заказ?"}

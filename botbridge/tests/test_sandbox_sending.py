@@ -38,6 +38,22 @@ def timur(sandbox: SandboxServer) -> CustomerClient:
             {"text": "ab", "entities": [{"type": "bold", "offset": 1, "length": 2}]},
             "entity beginning at UTF-16 offset 1 ends after the end of the text at UTF-16 offset 2",
         ),
+        (
+            {"text": "ab", "entities": [{"type": "text_link", "offset": 0, "length": 2, "url": "https://localhost/x"}]},
+            "entity URL 'https://localhost/x' is invalid: Wrong HTTP URL",
+        ),
+        (
+            {"text": "ab", "entities": [{"type": "text_link", "offset": 0, "length": 2, "url": "ftp://a.kz"}]},
+            "entity URL 'ftp://a.kz' is invalid: Unsupported URL protocol",
+        ),
+        (
+            {"text": "ab", "entities": [{"type": "text_link", "offset": 0, "length": 2, "url": "tg://a.kz"}]},
+            "entity URL 'tg://a.kz' is invalid: Wrong tg URL",
+        ),
+        (
+            {"text": "ab", "entities": [{"type": "text_link", "offset": 0, "length": 2}]},
+            "can't parse MessageEntity: Can't find field \"url\"",
+        ),
         ({"text": "a", "reply_parameters": {"message_id": 99}}, "message to be replied not found"),
         (
             {"text": "a", "reply_parameters": {"message_id": 1, "quote": "unsaid"}},

@@ -149,7 +149,7 @@ class _Restore:
                 set_next_id(self._tables[entry.name], entry.next_id)
         connection.check_constraints()
         found = {label: self._compare(table) for label, table in self._tables.items()}
-        doubted = operations.doubt_undelivered()
+        doubted = operations.doubt_undelivered() + operations.doubt_alterations()
         doubt_calls()
         lost = sum(_lose(name) for name in reading.missing)
         return Restored(manifest, found, self._repaired, doubted, lost)
@@ -214,7 +214,7 @@ def store_file(part: Part) -> str:
                 digest.update(chunk)
                 target.write(chunk)
             target.flush()
-            if _sha256_stored(part.name) != digest.hexdigest():
+            if not _is_here(part.name, digest.hexdigest()):
                 default_storage.delete(part.name)
                 with Path(target.name).open("rb") as whole:
                     default_storage.save(part.name, _Whole(whole, name=target.name))
@@ -224,6 +224,19 @@ def store_file(part: Part) -> str:
         finally:
             with suppress(FileNotFoundError):
                 Path(target.name).unlink()
+
+
+def _is_here(name: str, sha256: str) -> bool:
+    """Whether such a file is in its place already. From now on it counts as new: until its row is committed no row
+    names it, and what is old and has no name is swept away (`helpdesk.orphans`).
+    """
+    if _sha256_stored(name) != sha256:
+        return False
+    try:
+        os.utime(default_storage.path(name))
+    except NotImplementedError:  # not a disk: it becomes new by being written
+        return False
+    return True
 
 
 def _sha256_stored(name: str) -> str:
@@ -236,7 +249,11 @@ def _sha256_stored(name: str) -> str:
 
 
 def _lose(name: str) -> int:
-    """Say at the desk which files did not come back; a customer's can be asked of Telegram again."""
+    """Say at the desk which files did not come back; a customer's can be asked of Telegram again.
+
+    A small still is made anew by itself.
+    """
+    Attachment.objects.filter(thumbnail=name).update(thumbnail="", thumbnail_state=None)
     of_file = list(Attachment.objects.filter(file=name, state=AttachmentState.READY).values_list("pk", flat=True))
     for attachment_id in of_file:
         reason = gettext("Файла не было в резервной копии.")

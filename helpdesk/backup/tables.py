@@ -24,10 +24,11 @@ from django.utils.duration import duration_iso_string
 from helpdesk.backup.errors import DamagedError
 from tickets.text import storable
 
-#: What must not come back: sign-ins and tokens, failed sign-ins, knocks on the doors of pages long closed; and jobs,
-#: which make themselves anew, while what was asked for before the backup is not done a second time.
+#: What must not come back: sign-ins and tokens, failed sign-ins, knocks on the doors of pages long closed, who wrote
+#: to whom at that moment; and jobs, which make themselves anew, while what was asked for before the backup is not done
+#: a second time.
 APPS_LEFT_OUT = frozenset({"sessions", "axes"})
-MODELS_LEFT_OUT = frozenset({"tickets.ApiSession", "tickets.Change", "tickets.Job", "tickets.SignIn"})
+MODELS_LEFT_OUT = frozenset({"tickets.ApiSession", "tickets.Change", "tickets.Job", "tickets.SignIn", "tickets.Typing"})
 
 #: Filled by the migrations themselves: rows there do not make a database one in use.
 FILLED_BY_MIGRATIONS = frozenset({"auth.Group", "auth.Permission", "contenttypes.ContentType", "tickets.Team"})

@@ -114,12 +114,12 @@ def _requests(found: list[Figure]) -> list[str]:
     return lines
 
 
-def write(document: Path, text: str) -> None:
-    """Put the text in place of the last run's.
+def write(document: Path, text: str, mark: str) -> None:
+    """Put the text in place of the last run's, below the line `mark`.
 
     :raises ValueError: the document has no place for it.
     """
-    by_hand, mark, _last_run = document.read_text().partition(MARK)
-    if not mark:
-        raise ValueError(f"{document} has no line {MARK}")
-    document.write_text(f"{by_hand}{MARK}\n{text}")
+    by_hand, found, _last_run = document.read_text().partition(mark)
+    if not found:
+        raise ValueError(f"{document} has no line {mark}")
+    document.write_text(f"{by_hand}{mark}\n{text}")

@@ -1,6 +1,7 @@
 """The product's processes as production runs them, on the speed tool's databases."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -22,6 +23,20 @@ def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def production(place: Path) -> dict[str, str]:
+    """The environment of production, whatever this process's own is; what is written goes to `place`."""
+    return {
+        "DEBUG": "0",
+        "ENV_FILE": "",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "PUBLIC_URL": "http://127.0.0.1",
+        "REDIS_URL": "",
+        "STATIC_ROOT": str(place / "static"),
+        "MEDIA_ROOT": str(place / "media"),
+        "LOG_DIR": str(place / "log"),
+    }
 
 
 @contextmanager

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
+from botbridge.asking import ask_to_repeat
 from botbridge.downloads import remove_leftovers
 from helpdesk.backup.nightly import make_nightly_backup
 from helpdesk.jobs.lines import Line
 from helpdesk.mail import send_password_link
+from helpdesk.orphans import sweep_share
 from helpdesk.webhooks.telling import repeat_webhook_call, tell_webhook
 from tickets import operations
 from tickets.models import Job
@@ -58,7 +60,9 @@ SCHEDULE: tuple[Work, ...] = (
     clock(operations.wake_snoozed, _("Вернуть отложенные обращения"), seconds=2),
     clock(operations.hold_stale, _("Задержать ответы, не ушедшие за полчаса"), seconds=5),
     clock(operations.expire_automatic, _("Снять устаревшие сообщения бота"), seconds=5),
+    clock(operations.give_up_alterations, _("Сказать об изменениях, которых Telegram не принял"), seconds=5),
     clock(operations.free_tickets_of_the_gone, _("Вернуть в очередь обращения отключённых"), seconds=5),
+    clock(ask_to_repeat, _("Попросить клиентов повторить после долгого перерыва"), seconds=5),
     clock(operations.close_resolved, _("Закрыть решённые неделю назад"), seconds=60),
     clock(operations.prune_changes, _("Убрать старые сигналы страницам"), seconds=60),
     clock(operations.prune_api, _("Убрать старые ответы и входы API"), seconds=3600),
@@ -72,6 +76,22 @@ SCHEDULE: tuple[Work, ...] = (
         line=Line.LONG,
     ),
     clock(remove_leftovers, _("Убрать оборванные загрузки"), seconds=600),
+    Work(
+        operations.make_thumbnails.__name__,
+        _("Уменьшить картинки"),
+        lambda job: operations.make_thumbnails(),
+        every=timedelta(seconds=2),
+        lease=timedelta(minutes=3),
+        line=Line.LONG,
+    ),
+    Work(
+        "sweep_files",
+        _("Удалить файлы, которых не знает ни одна строка"),
+        sweep_share,
+        every=timedelta(hours=1),
+        lease=timedelta(minutes=30),
+        line=Line.LONG,
+    ),
     clock(operations.start_webhooks, _("Разбудить вебхуки, о которых забыли"), seconds=60),
     clock(operations.prune_webhook_calls, _("Убрать старые вызовы вебхуков"), seconds=3600),
     clock(operations.prune_jobs, _("Убрать сделанные задания"), seconds=3600),

@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from botbridge.models import ChatSession, OutboundCall, Update
+from botbridge.models import BotStatus, ChatSession, ForumTopic, Outage, OutboundCall, Update
 from conftest import PASSWORD, person, wrote
 from tickets import access, operations
 from tickets.models import (
@@ -32,6 +32,7 @@ from tickets.models import (
     DeliveryState,
     Draft,
     Event,
+    HiddenCard,
     Lane,
     Message,
     Presence,
@@ -141,12 +142,24 @@ def of_reply(target: Target, world: World) -> dict[str, Any]:
     return {"ticket_id": target.ticket.pk, "message_id": target.reply.pk}
 
 
+def of_question(target: Target, world: World) -> dict[str, Any]:
+    return {"ticket_id": target.ticket.pk, "message_id": target.ticket.opened_by_id}
+
+
 def of_file(target: Target, world: World) -> dict[str, Any]:
     return {"ticket_id": target.ticket.pk, "attachment_id": target.file.pk}
 
 
 def of_lost_file(target: Target, world: World) -> dict[str, Any]:
     return {"ticket_id": target.ticket.pk, "attachment_id": target.lost_file.pk}
+
+
+def of_card(target: Target, world: World) -> dict[str, Any]:
+    return {"ticket_id": target.ticket.pk, "message_id": target.ticket.opened_by_id}
+
+
+def hide_card(target: Target) -> None:
+    HiddenCard.objects.get_or_create(message_id=target.ticket.opened_by_id, number="4111111111111111")
 
 
 def seen(target: Target, world: World) -> dict[str, Any]:
@@ -168,6 +181,12 @@ def put_away(target: Target) -> None:
 
 def settle(state: DeliveryState) -> Preparation:
     return lambda target: operations.settle(delivery_id=target.reply.pk, state=state, parts_sent=0)
+
+
+def fail_to_alter(target: Target) -> None:
+    settle(DeliveryState.SENT)(target)
+    operations.edit_reply(message_id=target.reply.pk, actor=target.owner, text="Иначе")
+    operations.give_up_alterations(now=timezone.now() + timedelta(hours=1))
 
 
 def seen_and(**more: Any) -> Values:
@@ -228,14 +247,24 @@ DESK = [
     act("seen", SEEING),
     act("unread", SEEING),
     act("draft", SEEING, seen_and(text="Начало")),
+    act("typing", WORKING),
+    act("preview", SEEING, seen_and(text="**Начало**")),
     act("phone", SEEING),
     Route("tickets:message", "GET", SEEING, of_reply, headers=HTMX),
+    Route("tickets:former", "GET", SEEING, of_question, headers=HTMX),
     decision("edit", data=seen_and(text="Другими словами.")),
+    Route("tickets:deleting", "GET", SEEING, of_reply, headers=HTMX),
+    decision("delete", settle(DeliveryState.SENT)),
+    Route("tickets:reactions", "GET", SEEING, of_question, headers=HTMX),
+    Route("tickets:react", "POST", WORKING, of_question, seen_and(emoji="👍")),
+    decision("leave", fail_to_alter),
     decision("withdraw"),
     decision("release", settle(DeliveryState.HELD)),
     decision("arrived", settle(DeliveryState.UNKNOWN)),
     decision("resend", settle(DeliveryState.UNKNOWN)),
+    Route("tickets:cards", "POST", SEEING, of_card, before=hide_card),
     Route("tickets:file", "GET", SEEING, of_file),
+    Route("tickets:thumbnail", "GET", SEEING, of_file),
     Route("tickets:retry-file", "POST", SEEING, of_lost_file),
 ]
 
@@ -253,8 +282,11 @@ ADMIN_LISTS: dict[str, Answers] = {
     "tickets_webhook": EDITED,
     "tickets_webhookcall": READ,
     "tickets_serviceaccount": EDITED,
+    "botbridge_botstatus": EDITED,
+    "botbridge_forumtopic": READ,
     "botbridge_update": READ,
     "botbridge_outboundcall": READ,
+    "botbridge_outage": READ,
 }
 
 
@@ -269,15 +301,20 @@ def of_person(target: Target, world: World) -> dict[str, Any]:
     return {"person_id": world.rows["tickets_user"]}
 
 
+#: Rows that make themselves.
+NEVER_ADDED = {"botbridge_botstatus"}
+
+
 def admin_rows(model: str, editing: Answers) -> Iterator[Route]:
     one = of_row(model)
+    adding = NOBODY_HERE if model in NEVER_ADDED else editing
     yield Route(f"admin:{model}_changelist", "GET", SUPERVISING)
     yield Route(f"admin:{model}_changelist", "POST", SUPERVISING)
     yield Route(f"admin:{model}_history", "GET", SUPERVISING, one)
     yield Route(f"admin:{model}_change", "GET", SUPERVISING, one)
     yield Route(f"admin:{model}_change", "POST", editing, one)
-    yield Route(f"admin:{model}_add", "GET", editing)
-    yield Route(f"admin:{model}_add", "POST", editing)
+    yield Route(f"admin:{model}_add", "GET", adding)
+    yield Route(f"admin:{model}_add", "POST", adding)
     yield Route(f"admin:{model}_delete", "GET", NOBODY_HERE, one)
     yield Route(f"admin:{model}_delete", "POST", NOBODY_HERE, one)
 
@@ -324,6 +361,8 @@ SITE = [
     Route("telegram-banner", "GET", STAFF),
     # Not by who somebody is here, but by the settings, and these name nobody.
     Route("metrics", "GET", dict.fromkeys(PEOPLE, 403)),
+    # By two secrets, and none is set here.
+    Route("telegram-webhook", "POST", dict.fromkeys(PEOPLE, FORBIDDEN), lambda target, world: {"path": "0" * 64}),
     Route("health-live", "GET", EVERYONE),
     Route("health-ready", "GET", EVERYONE),
     Route("set_language", "POST", EVERYONE, data=lambda target, world: {"language": "kk"}),
@@ -395,6 +434,9 @@ API = [
     # The reply has not left yet, and a customer sees none of it before.
     api("message", "GET", SEEING, of_reply, programs=(HIDDEN, HIDDEN)),
     api("message", "GET", SEEING, of_reply, before=settle(DeliveryState.SENT), programs=FOR_OWN_CUSTOMER),
+    api("message", "PATCH", WORKING, of_reply, data=lambda t, w: {"text": "Другими словами."}),
+    api("message", "DELETE", WORKING, of_reply),
+    api("message", "DELETE", WORKING, of_reply, before=settle(DeliveryState.SENT)),
     api("file", "GET", SEEING, of_file, programs=FOR_OWN_CUSTOMER),
     api("customers", "GET", STAFF, programs=FOR_ALL_PROGRAMS),
     api("customer", "GET", SEEING, of_customer, programs=FOR_OWN_CUSTOMER),
@@ -452,7 +494,8 @@ def furnished(ticket: Ticket, owner: User) -> Target:
     sent = operations.Incoming(sent_at=timezone.now(), content_type=ContentType.PHOTO, files=[photo, photo])
     message = operations.receive(customer=ticket.customer, incoming=sent, ticket=ticket).message
     file, lost_file = message.attachments.order_by("pk")
-    operations.attach_file(attachment_id=file.pk, file=ContentFile(b"\x89PNG\r\n\x1a\n" + b"\0" * 64))
+    file = operations.attach_file(attachment_id=file.pk, file=ContentFile(b"\x89PNG\r\n\x1a\n" + b"\0" * 64))
+    file.thumbnail.save("", ContentFile(b"RIFF"))
     operations.fail_file(attachment_id=lost_file.pk, state=AttachmentState.FAILED)
     reply = operations.reply(ticket_id=ticket.pk, actor=owner, text="Смотрим.", client_id=uuid.uuid4())
     file.refresh_from_db()
@@ -486,6 +529,9 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
         bot_id=7, chat_id=1, method="sendMessage", lane=Lane.REPLY, state=DeliveryState.FAILED
     )
     update = Update.objects.create(bot_id=7, update_id=1, digest="1", raw="{}", chat_id=1)
+    bot = BotStatus.objects.create(bot_id=7)
+    forum_topic = ForumTopic.objects.create(bot_id=7, chat_id=1, ticket=target.ticket)
+    outage = Outage.objects.create(bot_id=7, began_at=timezone.now() - timedelta(hours=1), ended_at=timezone.now())
     operations.settle(delivery_id=strict_target.reply.pk, state=DeliveryState.FAILED, parts_sent=0)
     webhook = operations.add_webhook(actor=saule, name="Склад", address="https://example.com/hook")
     return World(
@@ -511,8 +557,11 @@ def world(at_work: User, bolat: User, dana: User, saule: User, timur: Customer, 
             "tickets_webhookcall": call_of(webhook, target.ticket).pk,
             "tickets_job": operations.add_job(kind="close_resolved").pk,
             "tickets_serviceaccount": portal.pk,
+            "botbridge_botstatus": bot.pk,
+            "botbridge_forumtopic": forum_topic.pk,
             "botbridge_update": update.pk,
             "botbridge_outboundcall": call.pk,
+            "botbridge_outage": outage.pk,
         },
     )
 

@@ -1,5 +1,6 @@
 """What a supervisor sees of the bridge: updates, parked ones to try again, and the calls made to Telegram."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -9,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from botbridge.models import BotStatus, OutboundCall, Update
-from tickets.models import DeliveryState, Lane, User
+from botbridge.models import BotStatus, ForumTopic, OutboundCall, Update
+from tickets.models import DeliveryState, Lane, Ticket, User
 
 pytestmark = pytest.mark.django_db
 
@@ -141,4 +142,56 @@ def test_the_first_page_tells_how_the_bot_fares(room: Client) -> None:
     assert "Ответ Telegram: 3\xa0минуты назад" in page
     assert "Необработанное ждёт: 2\xa0часа" in page
     assert "Остановлен: Нет доступа" in page
+    assert "вебхука" not in page
     assert re.search(r"state__exact=parked&amp;settled_at__isempty=1\">Отложено после ошибок</a>: 1", page)
+
+
+def test_the_first_page_tells_what_keeps_the_webhook_from_working(room: Client) -> None:
+    now = timezone.now()
+    BotStatus.objects.create(
+        bot_id=7,
+        last_polled_at=now,
+        webhook_pending=3,
+        webhook_pending_since=now - timedelta(minutes=2),
+        webhook_error="Wrong response from the webhook: 403 Forbidden",
+        webhook_error_at=now - timedelta(minutes=3),
+    )
+    page = room.get(reverse("admin:index")).content.decode()
+    assert "Telegram не может передать сообщения: 3, уже 2\xa0минуты" in page
+    assert "Ошибка вебхука 3\xa0минуты назад: Wrong response from the webhook: 403 Forbidden" in page
+
+
+def test_a_card_number_in_what_came_is_masked(room: Client) -> None:
+    row = update(1, Update.State.HANDLED)
+    raw = {"message": {"text": "карта ４111 1111 1111 1111", "entities": [{"offset": 6}], "message_id": 4111}}
+    Update.objects.update(raw=json.dumps(raw))
+    page = room.get(reverse("admin:botbridge_update_change", args=[row.pk])).text
+    assert "\\u2022\\u2022\\u2022 1111" in page
+    assert "1111 1111 1111" not in page
+    assert "4111" in page, "numbers that are no texts are ids"
+
+
+def test_a_supervisor_asks_for_topics_and_hears_what_they_need(room: Client, saule: User) -> None:
+    last_polled_at = timezone.now()
+    bot = BotStatus.objects.create(bot_id=7, username="otklik_bot", last_polled_at=last_polled_at)
+    address = reverse("admin:botbridge_botstatus_change", args=[bot.pk])
+    page = room.post(address, {"tickets_as_topics": "on"}, follow=True).content.decode()
+    assert "У бота выключен режим тем" in page
+    assert "@otklik_bot" in page
+    bot.refresh_from_db()
+    assert (bot.tickets_as_topics, bot.last_polled_at) == (True, last_polled_at)
+    assert saule.username in room.get(reverse("admin:botbridge_botstatus_history", args=[bot.pk])).content.decode()
+    BotStatus.objects.update(has_topics_enabled=True)
+    page = room.post(address, {"tickets_as_topics": "on"}, follow=True).content.decode()
+    assert "У бота выключен режим тем" not in page
+    room.post(address, {})
+    bot.refresh_from_db()
+    assert not bot.tickets_as_topics
+
+
+def test_the_topics_of_one_chat_are_found(room: Client, ticket: Ticket) -> None:
+    ForumTopic.objects.create(bot_id=7, chat_id=700_001, ticket=ticket, message_thread_id=51, state="open")
+    address = reverse("admin:botbridge_forumtopic_changelist")
+    row = f'<td class="field-message_thread_id">{51}</td>'
+    assert row in room.get(address, {"q": "700001"}).content.decode()
+    assert row not in room.get(address, {"q": "700002"}).content.decode()

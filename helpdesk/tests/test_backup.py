@@ -30,7 +30,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from django.utils import timezone
 
-from botbridge import outbox
+from botbridge.claiming import Pause, claim
 from botbridge.models import ChatSession, OutboundCall, Update
 from conftest import wrote
 from helpdesk.backup import BackupError, Restored, back_up, backup_facts, nightly_backup, restore
@@ -56,6 +56,7 @@ from tickets.models import (
     Reason,
     Sender,
     Status,
+    ThumbnailState,
     Ticket,
     Trouble,
     User,
@@ -77,19 +78,24 @@ KEPT = {
     "auth.Group",
     "auth.Group_permissions",
     "auth.Permission",
+    "botbridge.AnswerPlace",
     "botbridge.BotStatus",
     "botbridge.ChatSession",
+    "botbridge.ForumTopic",
     "botbridge.OutboundCall",
+    "botbridge.Outage",
     "botbridge.TelegramFile",
     "botbridge.TelegramMessage",
     "botbridge.Update",
     "contenttypes.ContentType",
+    "tickets.Alteration",
     "tickets.ApiAnswer",
     "tickets.Attachment",
     "tickets.Customer",
     "tickets.Delivery",
     "tickets.Draft",
     "tickets.Event",
+    "tickets.HiddenCard",
     "tickets.Message",
     "tickets.MessageRevision",
     "tickets.ServiceAccount",
@@ -116,6 +122,7 @@ LEFT_OUT = {
     "tickets.Change",
     "tickets.Job",
     "tickets.SignIn",
+    "tickets.Typing",
 }
 
 
@@ -452,6 +459,29 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(furnished: Ticket, archi
     assert (attachment.state, attachment.reason) == (AttachmentState.FAILED, "Файла не было в резервной копии.")
 
 
+def test_a_picture_comes_back_with_its_small_still_and_one_that_is_lost_is_made_anew(
+    furnished: Ticket, archive: Path
+) -> None:
+    attachment = Attachment.objects.get()
+    attachment.thumbnail.save("", ContentFile(b"RIFF"), save=False)
+    attachment.thumbnail_state = ThumbnailState.MADE
+    attachment.save()
+    name = attachment.thumbnail.name
+    assert back_up(archive).manifest.files.count == 2
+    default_storage.delete(name)
+    without = back_up(archive.with_name("without.tar.gz"))
+
+    restore(archive, replace=True)
+    assert default_storage.exists(name)
+
+    default_storage.delete(name)
+    restored = restore(without.path, replace=True)
+    attachment.refresh_from_db()
+    assert restored.lost == 0
+    assert (attachment.state, attachment.thumbnail.name) == (AttachmentState.READY, "")
+    assert list(Attachment.objects.without_thumbnail()) == [attachment]
+
+
 # What waited when the backup was made.
 
 
@@ -476,7 +506,7 @@ def test_what_was_to_be_sent_waits_for_a_person_instead(
     ticket.refresh_from_db()
     assert ticket.trouble == Trouble.UNKNOWN
     assert ticket.events.filter(kind=Event.Kind.DELIVERY, data__state="unknown").count() == 1
-    assert isinstance(outbox.claim(BOT, "worker"), outbox.Pause), "nothing leaves by itself"
+    assert isinstance(claim(BOT, "worker"), Pause), "nothing leaves by itself"
 
 
 def test_the_desk_says_why_it_asks(ticket: Ticket, aigerim: User, answer: Answer, archive: Path, client: Any) -> None:
@@ -497,6 +527,18 @@ def test_a_person_decides_about_a_restored_reply(ticket: Ticket, aigerim: User, 
     operations.mark_arrived(message_id=reply.pk, actor=aigerim)
 
     assert Delivery.objects.get(pk=reply.pk).decision == Decision.ARRIVED
+
+
+def test_of_a_restored_reply_that_arrived_no_part_leaves_again(
+    ticket: Ticket, aigerim: User, answer: Answer, archive: Path
+) -> None:
+    reply = answer(ticket, aigerim, "Пункт договора. " * 800)
+    restored_from(archive)
+
+    operations.mark_arrived(message_id=reply.pk, actor=aigerim)
+
+    assert Delivery.objects.get(pk=reply.pk).state == DeliveryState.UNKNOWN
+    assert isinstance(claim(BOT, "worker"), Pause)
 
 
 def test_what_waits_with_a_doubted_reply_is_taken_back_as_ever(
@@ -542,7 +584,7 @@ def test_the_bots_own_sentences_and_calls_are_not_repeated(ticket: Ticket, archi
     assert (press.state, part.state) == (DeliveryState.CANCELLED, DeliveryState.UNKNOWN)
     assert Delivery.objects.get(pk=said.pk).state == DeliveryState.UNKNOWN
     assert not Delivery.objects.get(pk=said.pk).needs_decision
-    assert isinstance(outbox.claim(BOT, "worker"), outbox.Pause)
+    assert isinstance(claim(BOT, "worker"), Pause)
 
 
 def test_what_a_customer_wrote_and_nobody_had_handled_is_still_to_be_handled(furnished: Ticket, archive: Path) -> None:

@@ -55,8 +55,8 @@ def test_each_line_stands_in_the_table(found):
 def test_a_run_replaces_the_last_one_and_nothing_else(tmp_path):
     document = tmp_path / "performance.md"
     document.write_text(f"By hand.\n\n{report.MARK}\nThe run before.\n")
-    report.write(document, "This run.\n")
+    report.write(document, "This run.\n", report.MARK)
     assert document.read_text() == f"By hand.\n\n{report.MARK}\nThis run.\n"
     document.write_text("Nothing but words.\n")
     with pytest.raises(ValueError, match="has no line"):
-        report.write(document, "This run.\n")
+        report.write(document, "This run.\n", report.MARK)

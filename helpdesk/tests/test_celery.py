@@ -124,3 +124,4 @@ def test_a_worker_and_the_broker_are_killed_and_what_was_due_is_done(
     operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=timezone.now() + timedelta(seconds=1))
     with redis(port):
         eventually(Ticket.objects.filter(pk=ticket.pk, snoozed_until__isnull=True).exists)
+        stack.close()  # Celery that looks for its broker may be deaf to being asked to end

@@ -1,24 +1,30 @@
 """`manage.py doctor`: what is right, wrong and not used, what to do, and never a secret."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 from django.utils import timezone
 
-from botbridge.doctor import Introduction
+from botbridge import webhook
+from botbridge.client import QuietSession, make_bot
+from botbridge.doctor import Introduction, clock_skew
 from botbridge.models import BotStatus
 from botbridge.sandbox.thread import SandboxServer
 from helpdesk import doctor
 from helpdesk.doctor import State
 from helpdesk.tests.servers import free_port
 from helpdesk.tests.test_settings import SECRET, python
+from tickets.models import Attachment, AttachmentState, Ticket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +57,7 @@ def test_a_machine_where_all_is_well() -> None:
     assert code == 0, printed
     assert "right     database      " in printed
     assert "right     migrations    all applied" in printed
-    assert "right     clock" in printed
+    assert ("right     clock         goes with the database's" in printed) is (connection.vendor != "sqlite")
     assert "not used  redis" in printed
     assert "not used  broker" in printed
     assert "not used  mail" in printed
@@ -124,6 +130,19 @@ def test_a_bot_telegram_knows_that_has_been_heard(telegram: SandboxServer) -> No
         assert line("bot").startswith("right     bot           heard from Telegram")
 
 
+def test_topics_that_nobody_asked_for_that_work_and_that_lack_threaded_mode(telegram: SandboxServer) -> None:
+    BotStatus.objects.create(bot_id=7012345678, last_polled_at=timezone.now())
+    with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN):
+        assert line("topics").startswith("not used  topics        not asked for")
+        BotStatus.objects.update(tickets_as_topics=True)
+        printed, code = examined()
+        assert code == 1
+        assert "wrong     topics        each ticket is to have a topic of its own, but the bot has no" in printed
+        assert "-> Turn on Threaded Mode in the bot's settings at @BotFather." in printed
+        telegram.knobs.turn_on("threaded_mode")
+        assert line("topics").startswith("right     topics        each ticket has a topic of its own")
+
+
 def test_a_bot_that_does_not_run(telegram: SandboxServer) -> None:
     with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN):
         printed, code = examined()
@@ -154,17 +173,101 @@ def test_telegram_out_of_reach() -> None:
         assert "cannot be reached (NeverSentError)" in line("telegram")
 
 
-def test_a_webhook_that_takes_the_updates_away() -> None:
-    diagnosis = doctor.judge_introduction(Introduction("orbita_bot", has_webhook=True, waiting=3))
-    assert diagnosis.state == State.WRONG
-    assert "deleteWebhook" in diagnosis.remedy
+@pytest.mark.parametrize(
+    ("where", "uses_webhook", "error_ago", "state", "words"),
+    [
+        ("", False, None, State.NOT_USED, "not set: manage.py runbot asks"),
+        ("", True, None, State.WRONG, "not set, though the bot waits for it"),
+        ("https://elsewhere.example/canary", True, None, State.WRONG, "another address, at elsewhere.example"),
+        (
+            "https://elsewhere.example/canary",
+            False,
+            None,
+            State.WRONG,
+            "another address, at elsewhere.example",
+        ),
+        ("ours", False, None, State.WRONG, "no bot that minds it runs"),
+        ("ours", True, 20, State.WRONG, "s ago: Wrong response from the webhook: 403 Forbidden"),
+        ("ours", True, 900, State.RIGHT, "brings updates to https://help.example.com"),
+        ("ours", True, None, State.RIGHT, "brings updates to https://help.example.com"),
+    ],
+)
+def test_where_updates_go(
+    settings: Any, where: str, uses_webhook: bool, error_ago: int | None, state: State, words: str
+) -> None:
+    settings.TELEGRAM_BOT_TOKEN, settings.TELEGRAM_WEBHOOK_SECRET = TOKEN, "canary-canary-canary"
+    settings.PUBLIC_URL = "https://help.example.com"
+    at = timezone.now() - timedelta(seconds=error_ago) if error_ago is not None else None
+    error = "Wrong response from the webhook: 403 Forbidden" if error_ago is not None else ""
+    address = webhook.address() if where == "ours" else where
+    introduction = Introduction("orbita_bot", 3, address, error, at)
+
+    diagnosis = doctor.judge_webhook(introduction, uses_webhook=uses_webhook)
+
+    assert diagnosis.state == state
+    assert words in diagnosis.words
+    assert bool(diagnosis.remedy) is (state == State.WRONG)
+    assert "canary" not in diagnosis.words
+    assert webhook.secret_path() not in diagnosis.words
+
+
+def test_a_webhook_of_this_site(telegram: SandboxServer) -> None:
+    now = timezone.now()
+    BotStatus.objects.create(bot_id=7012345678, last_polled_at=now, door=BotStatus.Door.WEBHOOK)
+    with override_settings(
+        TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_WEBHOOK_SECRET="canary-canary-canary"
+    ):
+        telegram.call("setWebhook", url=webhook.address(), secret_token="canary-canary-canary")
+        printed, _code = examined()
+        assert "right     webhook       Telegram brings updates to http://localhost:8000" in printed
+        assert "canary" not in printed
+        assert webhook.secret_path() not in printed
+        telegram.call("deleteWebhook")
+        assert "wrong     webhook       not set, though the bot waits for it" in examined()[0]
+
+
+def test_a_server_of_ones_own_whose_files_can_be_read(telegram: SandboxServer, tmp_path: Path) -> None:
+    local = {"TELEGRAM_LOCAL_FILES": str(tmp_path), "TELEGRAM_DOWNLOAD_MB": 2000}
+    with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN, **local):
+        assert line("large files") == f"right     large files   up to 2000 MB, read from {tmp_path}"
+
+
+def test_a_server_of_ones_own_whose_files_are_out_of_sight(telegram: SandboxServer, tmp_path: Path) -> None:
+    local = {"TELEGRAM_LOCAL_FILES": str(tmp_path / "away")}
+    with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN, **local):
+        printed, code = examined()
+    assert code == 1
+    assert f"TELEGRAM_LOCAL_FILES, {tmp_path / 'away'}, cannot be read" in printed
+    assert "Mount the directory of the Bot API server" in printed
+
+
+def test_telegrams_own_server_and_its_limit(telegram: SandboxServer) -> None:
+    with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN):
+        assert line("large files").startswith("not used  large files   TELEGRAM_LOCAL_FILES is not set")
 
 
 @pytest.mark.parametrize(
     ("seconds", "state"), [(0, State.RIGHT), (-4, State.RIGHT), (6, State.WRONG), (-60, State.WRONG)]
 )
 def test_clocks_that_differ(seconds: int, state: State) -> None:
-    assert doctor.judge_clock(timedelta(seconds=seconds)).state == state
+    assert doctor.judge_clock(timedelta(seconds=seconds), "Telegram's").state == state
+
+
+def test_telegrams_clock(telegram: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with override_settings(TELEGRAM_API_URL=telegram.base_url, TELEGRAM_BOT_TOKEN=TOKEN):
+        assert "right     clock         goes with Telegram's" in examined()[0]
+        monkeypatch.setattr(doctor, "MOST_SKEW", timedelta(seconds=-1))
+        assert "wrong     clock         this machine's clock and Telegram's differ by" in examined()[0]
+
+
+def test_how_far_ahead_of_telegrams_a_clock_is() -> None:
+    bot = make_bot(TOKEN, "http://127.0.0.1:9")
+    assert clock_skew(bot) is None, "it has told no time"
+    assert isinstance(bot.session, QuietSession)
+    bot.session.answered_at = format_datetime(timezone.now() - timedelta(minutes=1), usegmt=True)
+    skew = clock_skew(bot)
+    assert skew is not None
+    assert 60 <= skew.total_seconds() < 70
 
 
 GB = 1024**3
@@ -176,6 +279,19 @@ GB = 1024**3
 )
 def test_disks_that_fill_up(free: int, total: int, state: State) -> None:
     assert doctor.judge_room("MEDIA_ROOT", Path("/srv"), free=free, total=total).state == state
+
+
+def test_files_that_rows_name_and_storage_has_not(ticket: Ticket) -> None:
+    message = ticket.messages.latest("pk")
+    there = default_storage.save("attachments/aa/bb/there", ContentFile(b"x"))
+    for name in (there, "attachments/aa/bb/lost"):
+        Attachment.objects.create(message=message, kind="document", file=name, state=AttachmentState.READY)
+    printed, code = examined()
+    assert code == 1
+    assert "wrong     files         1 of the newest 2 are not in storage" in printed
+    assert "-> Look whether MEDIA_ROOT is the right one" in printed
+    Attachment.objects.exclude(file=there).delete()
+    assert line("files") == "right     files         the newest 1 are in storage"
 
 
 def test_directories_nobody_can_write_to(tmp_path: Path) -> None:
@@ -203,6 +319,7 @@ def test_static_files_of_production(tmp_path: Path, is_collected: bool) -> None:
     ("setting", "value", "told"),
     [
         ("SECRET_KEY", "canary-secret", "canary-secret"),
+        ("TELEGRAM_WEBHOOK_SECRET", "canary-webhook", "canary-webhook"),
         ("METRICS_TOKEN", "canary-metrics", "canary-metrics"),
         ("REDIS_URL", "redis://:canary%40redis@127.0.0.1/0", "canary@redis"),
     ],

@@ -167,6 +167,17 @@ def test_a_bot_that_no_longer_reaches_telegram_is_named_without_telegrams_words(
     assert "10.1.2.3" not in response.text
 
 
+def test_a_bot_whose_last_attempt_failed_is_named_at_once(client: Client, bot: BotStatus) -> None:
+    bot.last_error, bot.last_error_at = SECRET, timezone.now()
+    bot.save()
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["failing"]) == (503, ["bot"])
+    assert response.json()["bot"]["problems"] == ["did not reach Telegram the last time it tried: see its log"]
+    assert "10.1.2.3" not in response.text
+
+
 def test_an_update_nobody_handles_is_named(client: Client, bot: BotStatus) -> None:
     Update.objects.create(
         bot_id=bot.pk, update_id=1, digest="1", raw="{}", chat_id=1, received_at=timezone.now() - timedelta(minutes=5)
@@ -193,6 +204,61 @@ def test_parked_updates_are_named_and_stop_nothing(client: Client, bot: BotStatu
     assert (response.json()["status"], response.json()["failing"]) == ("degraded", [])
     assert response.json()["bot"]["status"] == "degraded"
     assert response.json()["bot"]["problems"] == ["updates parked: 1, deal with them in the admin"]
+
+
+def through_webhook(bot: BotStatus, *, pending: int = 0, waited: int = 0, failed: int | None = None) -> None:
+    """The bot's door is the webhook; `waited` and `failed` are seconds ago."""
+    now = timezone.now()
+    bot.door, bot.webhook_pending = BotStatus.Door.WEBHOOK, pending
+    bot.webhook_pending_since = now - timedelta(seconds=waited) if pending else None
+    if failed is not None:
+        bot.webhook_error, bot.webhook_error_at = SECRET, now - timedelta(seconds=failed)
+    bot.save()
+
+
+def test_a_webhook_that_takes_what_comes_is_well(client: Client, bot: BotStatus) -> None:
+    through_webhook(bot, pending=2, waited=70)
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["bot"]["status"]) == (200, "ok")
+    assert (response.json()["bot"]["door"], response.json()["bot"]["webhook_pending"]) == ("webhook", 2)
+
+
+def test_what_telegram_cannot_bring_is_named_without_telegrams_words(client: Client, bot: BotStatus) -> None:
+    through_webhook(bot, pending=5, waited=120, failed=10)
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["failing"]) == (503, ["bot"])
+    (problem,) = response.json()["bot"]["problems"]
+    assert timeless(problem) == "Telegram cannot bring … updates, for … s"
+    assert "10.1.2.3" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ({"failed": 20}, "the webhook failed … s ago: see the first page of the admin"),
+        ({"pending": 500, "waited": 20}, "… updates wait at Telegram: the web processes do not keep up"),
+    ],
+)
+def test_a_webhook_that_falters_is_named_and_stops_nothing(
+    client: Client, bot: BotStatus, state: dict[str, int], problem: str
+) -> None:
+    through_webhook(bot, **state)
+
+    response = client.get("/health")
+
+    assert (response.status_code, response.json()["bot"]["status"]) == (200, "degraded")
+    assert [timeless(told) for told in response.json()["bot"]["problems"]] == [problem]
+
+
+def test_a_webhook_nobody_minds_is_red_however_well_it_was(client: Client, bot: BotStatus) -> None:
+    bot.last_polled_at = timezone.now() - timedelta(minutes=2)
+    through_webhook(bot)
+
+    assert client.get("/health").json()["failing"] == ["bot"]
 
 
 def test_a_silent_bot_takes_nobody_off_the_desk(client: Client, db: None) -> None:

@@ -112,7 +112,7 @@ def test_what_the_account_did_is_listed(room: Client, busy: User, ticket: Ticket
     others = operations.note(ticket_id=ticket.pk, actor=bolat, text="Чужая заметка", client_id=uuid.uuid4())
     answer = room.get(page("trail", busy))
     trail = answer.context["trail"]
-    assert [event.ticket_id for event in trail.phones] == [ticket.pk]
+    assert [event.ticket_id for event in trail.revealed] == [ticket.pk]
     assert [line.ticket_id for line in trail.opened] == [ticket.pk]
     assert [line.ip_address for line in trail.sign_ins] == ["203.0.113.77"]
     assert "Ответ вора" in answer.text

@@ -62,6 +62,7 @@ def attempt(username: str, password: str, address: str = GUESSER, *, over_api: b
     return answer
 
 
+@pytest.mark.slow
 def test_a_thousand_guesses_from_twenty_addresses_lock_each_address_and_nobody_else(aigerim: User) -> None:
     addresses = [f"203.0.113.{host}" for host in range(1, 21)]
     statuses: dict[str, list[int]] = {address: [] for address in addresses}

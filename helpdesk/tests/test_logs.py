@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
+from django.test import Client
 
-from botbridge import log_context
+from botbridge import log_context, webhook
 from helpdesk import logs
+from helpdesk.tests.log_writer import write_lines
 from helpdesk.tests.servers import web_server
 from helpdesk.tests.test_settings import python
 from tickets.log_context import request_id
@@ -178,12 +181,6 @@ class TestFiles:
         assert sorted(written) == sorted(f"{name} {number:03}" for name in ("a", "b", "c") for number in range(200))
 
 
-def write_lines(file: Path, name: str) -> None:
-    handler = logs.SharedRotatingFileHandler(file, maxBytes=500, backupCount=100, encoding="utf-8")
-    for number in range(200):
-        handler.handle(logging.makeLogRecord({"msg": f"{name} {number:03}"}))
-
-
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("log_format", [logs.LINE, logs.JSON])
@@ -200,3 +197,20 @@ def test_the_webs_line_about_a_request_carries_its_proxys_id_and_no_searched_wor
     (line,) = [line for line in written.splitlines() if "GET /desk/login/" in line]
     assert '"request_id": "proxy-12345678"' in line or "request=proxy-12345678 " in line
     assert "secretword" not in written
+
+
+def test_the_webhooks_address_is_told_to_nobody(
+    client: Client, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TELEGRAM_BOT_TOKEN, settings.TELEGRAM_WEBHOOK_SECRET = CANARY, "canary-canary-canary"
+    caplog.handler.setFormatter(logs.ScrubbingFormatter(logs.FORMAT))
+    address = f"{webhook.PREFIX}{webhook.secret_path()}"
+
+    client.post(address)
+    client.get(address)
+
+    assert f"Forbidden: {webhook.PREFIX}<secret>" in caplog.text
+    assert f"Method Not Allowed (GET): {webhook.PREFIX}<secret>" in caplog.text
+    assert webhook.secret_path() not in caplog.text
+    assert settings.TELEGRAM_WEBHOOK_SECRET not in caplog.text
+    assert logs.scrub(webhook.address()) == f"{settings.PUBLIC_URL}{webhook.PREFIX}<secret>"

@@ -149,6 +149,17 @@ class TestWhatTheDatabaseKnows:
         assert 70 <= (figures("helpdesk_oldest_unhandled_update_age_seconds") or 0) < 90
         assert figures("helpdesk_bot_stopped") == 0
 
+    def test_the_webhook(self, figures: Callable[..., float | None], db: None) -> None:
+        now = timezone.now()
+        status = BotStatus.objects.create(bot_id=1, last_polled_at=now)
+        assert figures("helpdesk_webhook_pending_updates") is None, "the bot polls"
+        assert figures("helpdesk_webhook_undelivered_seconds") == 0
+        status.webhook_pending, status.webhook_pending_since = 3, now - timedelta(seconds=90)
+        status.webhook_error_at = now
+        status.save()
+        assert figures("helpdesk_webhook_pending_updates") == 3
+        assert 90 <= (figures("helpdesk_webhook_undelivered_seconds") or 0) < 120
+
     def test_a_database_that_is_away_is_told_beside_what_was_counted(
         self, figures: Callable[..., float | None], client: Client, db: None
     ) -> None:

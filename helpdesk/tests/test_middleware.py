@@ -11,7 +11,8 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 
 from helpdesk import logs
-from helpdesk.middleware import MAX_FORM, MAX_PLAIN_FORM, CompressPages, bounded_bodies, trusted_proxies
+from helpdesk.middleware import MAX_PLAIN_FORM, CompressPages, bounded_bodies, trusted_proxies
+from tickets.files import max_form
 from tickets.log_context import request_id
 
 
@@ -98,12 +99,12 @@ class TestBoundedBodies:
         answer = self.answer(rf, "/desk/login/", str(MAX_PLAIN_FORM + 1))
 
         assert answer.status_code == 413
-        assert "не больше 10 файлов, каждый до 50 МБ" in answer.content.decode()
+        assert "не больше 10 файлов, каждый до 50 МБ, вместе до 500 МБ" in answer.content.decode()
 
     def test_a_reply_may_bring_as_many_files_as_a_message_takes(self, rf: RequestFactory) -> None:
-        assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM)).status_code == 200
-        assert self.answer(rf, "/desk/t/1000/reply/", str(MAX_FORM + 1)).status_code == 413
-        words_alone = rf.post("/", content_type="application/x-www-form-urlencoded", CONTENT_LENGTH=str(MAX_FORM))
+        assert self.answer(rf, "/desk/t/1000/reply/", str(max_form())).status_code == 200
+        assert self.answer(rf, "/desk/t/1000/reply/", str(max_form() + 1)).status_code == 413
+        words_alone = rf.post("/", content_type="application/x-www-form-urlencoded", CONTENT_LENGTH=str(max_form()))
         words_alone.path = "/desk/t/1000/reply/"
         assert bounded_bodies(lambda request: HttpResponse())(words_alone).status_code == 413
 

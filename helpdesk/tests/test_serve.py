@@ -84,10 +84,10 @@ def named(name: str, processes: dict[str, int]) -> int:
 def product(tmp_path: Path) -> Iterator[Callable[..., tuple[Product, "subprocess.Popen[bytes]"]]]:
     running: list[subprocess.Popen[bytes]] = []
 
-    def start() -> tuple[Product, "subprocess.Popen[bytes]"]:
+    def start(*more: str) -> tuple[Product, "subprocess.Popen[bytes]"]:
         product = Product(tmp_path, DEBUG="1")
         options = ["--sandbox-port", str(free_port()), "--sandbox-state", str(tmp_path / "sandbox")]
-        process = product.start(*options)
+        process = product.start(*options, *more)
         running.append(process)
         assert eventually(lambda: product.health().get("status") == "ok", seconds=60), product.said()
         return product, process
@@ -98,7 +98,7 @@ def product(tmp_path: Path) -> Iterator[Callable[..., tuple[Product, "subprocess
         process.wait(timeout=10)
 
 
-Start = Callable[[], tuple[Product, "subprocess.Popen[bytes]"]]
+Start = Callable[..., tuple[Product, "subprocess.Popen[bytes]"]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")]
 
@@ -112,6 +112,13 @@ def test_an_empty_machine_gets_the_product_and_a_way_in(product: Start) -> None:
     passwords = re.findall(r"[a-z0-9]{4}(?:-[a-z0-9]{4}){3}", said)
     assert len(set(passwords)) >= 3
     assert len(children(process.pid)) >= 4
+
+
+def test_the_sandbox_brings_updates_where_it_is_asked_to(product: Start) -> None:
+    running, process = product("--webhook")
+
+    assert running.health()["bot"]["door"] == "webhook"
+    assert any("runbot --webhook" in command for command in children(process.pid))
 
 
 def test_a_killed_bot_comes_back(product: Start) -> None:

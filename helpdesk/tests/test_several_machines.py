@@ -21,11 +21,12 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from botbridge.sandbox.client import CustomerClient
 from conftest import PASSWORD
+from helpdesk.chaos.trial import Trial, Written, wait_for
 from helpdesk.tests.servers import free_port, process, wait_until_served
 from helpdesk.tests.test_celery import Machines, eventually, jobs_go_on_after, redis
-from helpdesk.tests.test_kill import Round, trial, wait_for
+from helpdesk.tests.test_kill import check, trial
+from tickets.api.messages import NAMESPACE
 from tickets.models import Delivery, DeliveryState, Job, Message, Sender, Ticket, User
 
 __all__ = ["trial"]  # a fixture
@@ -49,9 +50,14 @@ class Desk:
         self._manager = manager
         self._access = ""
 
-    def reply(self, ticket: int, text: str) -> None:
+    def reply(self, trial: Trial, ticket: int) -> None:
         """Sent until some answer comes, under one `clientId`."""
-        body = {"senderType": "manager", "text": text, "clientId": str(uuid.uuid4())}
+        number = len(trial.replies)
+        chat = Ticket.objects.values_list("customer__telegram_user_id", flat=True).get(pk=ticket)
+        own_id = str(uuid.uuid4())
+        written = Written(number, ticket, chat, f"[{number}.0] Ответ.", client_id=uuid.uuid5(NAMESPACE, own_id))
+        trial.replies.append(written)
+        body = {"senderType": "manager", "text": written.text, "clientId": own_id}
         self._until_answered(f"/api/v1/tickets/{ticket}/messages", body, {"Authorization": f"Bearer {self._access}"})
 
     def sign_in(self) -> None:
@@ -73,7 +79,7 @@ class Desk:
 class Company:
     """All of its processes by name; each can die and begin anew."""
 
-    def __init__(self, trial: Round, stack: ExitStack) -> None:
+    def __init__(self, trial: Trial, stack: ExitStack) -> None:
         self._stack = stack
         self.ports = {"web 1": free_port(), "web 2": free_port()}
         self.broker = free_port()
@@ -123,7 +129,7 @@ class Company:
 
 
 @pytest.fixture
-def company(trial: Round) -> Iterator[Company]:
+def company(trial: Trial) -> Iterator[Company]:
     if connection.vendor != "postgresql":
         pytest.skip("a file of SQLite's is on one machine")
     with ExitStack() as stack:
@@ -132,7 +138,7 @@ def company(trial: Round) -> Iterator[Company]:
         yield company
 
 
-def talk_during(act: Callable[[], None], trial: Round, desk: Desk, tickets: list[int]) -> None:
+def talk_during(act: Callable[[], None], trial: Trial, desk: Desk, tickets: list[int]) -> None:
     """Do `act` in the middle of what both sides write, and let them finish."""
     half = len(trial.replies) + SAID // 2
     with ThreadPoolExecutor(1) as people:
@@ -143,24 +149,20 @@ def talk_during(act: Callable[[], None], trial: Round, desk: Desk, tickets: list
         people.submit(connections.close_all).result()
 
 
-def talk(trial: Round, desk: Desk, tickets: list[int]) -> None:
+def talk(trial: Trial, desk: Desk, tickets: list[int]) -> None:
     """Customers write and the manager answers through both web processes."""
     for _ in range(SAID):
         trial.write()
-        number = len(trial.replies)
-        ticket = trial.dice.choice(tickets)
-        desk.reply(ticket, f"Ответ {number}.")
-        # Exactly one, however often it had to be sent.
-        trial.replies.append(Message.objects.get(sender=Sender.MANAGER, text=f"Ответ {number}.").pk)
+        desk.reply(trial, trial.dice.choice(tickets))
 
 
-def test_the_loop_and_the_kills_hold_on_several_machines(trial: Round, company: Company, aigerim: User):
+def test_the_loop_and_the_kills_hold_on_several_machines(trial: Trial, company: Company, aigerim: User):
     trial.invite(CHATS)
     desk = Desk(list(company.ports.values()), aigerim)
     desk.sign_in()
     check_the_loop(trial, company, desk, aigerim)
     for customer in trial.customers[1:]:
-        write(trial, customer)
+        trial.write(customer)
     wait_for(lambda: Ticket.objects.count() == CHATS)
     tickets = list(Ticket.objects.values_list("pk", flat=True))
 
@@ -172,7 +174,7 @@ def test_the_loop_and_the_kills_hold_on_several_machines(trial: Round, company: 
     talk_during(company.start_redis, trial, desk, tickets)
 
     trial.settle()
-    trial.check()
+    check(trial)
     # Only what a bot was just sending when it died is unsure.
     unsure = Delivery.objects.filter(state=DeliveryState.UNKNOWN).count()
     assert unsure <= len(trial.replies) // 10, unsure
@@ -183,14 +185,7 @@ def test_the_loop_and_the_kills_hold_on_several_machines(trial: Round, company: 
         assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).json()["failing"] == []
 
 
-def write(trial: Round, customer: CustomerClient) -> str:
-    text = f"{customer.id} пишет {len(trial.written[customer.id])}"
-    customer.write(text)
-    trial.written[customer.id].append(text)
-    return text
-
-
-def check_the_loop(trial: Round, company: Company, desk: Desk, manager: User) -> None:
+def check_the_loop(trial: Trial, company: Company, desk: Desk, manager: User) -> None:
     """Through one web process a customer's words are heard of and read, through the other they are answered."""
     customer = trial.customers[0]
     manager.refresh_from_db()  # signing in has stored the password anew, by production's hasher
@@ -202,20 +197,19 @@ def check_the_loop(trial: Round, company: Company, desk: Desk, manager: User) ->
         assert stream.status_code == 200, stream.status_code
         heard = stream.iter_lines(chunk_size=1)
         until(heard, b"event: hello")
-        text = write(trial, customer)
+        text = trial.write(customer)
         until(heard, b'"kind":"message"')
         ticket = Ticket.objects.get(customer__telegram_user_id=customer.id)
         assert text in requests.get(f"{here}/desk/t/{ticket.pk}/messages/", cookies=cookies, timeout=20).text
 
-        desk.reply(ticket.pk, "Ответ 0.")
+        desk.reply(trial, ticket.pk)
         reply = Message.objects.get(sender=Sender.MANAGER)
-        trial.replies.append(reply.pk)
         until(heard, b'"message":%d' % reply.pk)
         wait_for(lambda: Delivery.objects.get(pk=reply.pk).state == DeliveryState.SENT)
         until(heard, b'"message":%d' % reply.pk)
         shown = requests.get(f"{here}/desk/t/{ticket.pk}/message/{reply.pk}/", cookies=cookies, timeout=20).text
         assert "Доставлено" in shown
-    assert any("Ответ 0." in str(line["payload"].get("text")) for line in trial.sandbox.sends())
+    assert any(trial.replies[0].text in str(line["payload"].get("text")) for line in trial.sandbox.sends())
 
 
 def until(heard: Iterator[bytes], words: bytes) -> None:

@@ -1,9 +1,12 @@
 // The field a manager writes in. Nothing typed or attached here is ever lost: what goes wrong leaves it as it is.
 
+import { look, meaning } from "./formatting.js";
+
 const words = document.getElementById("words").dataset;
 const MAX_FILES = 10;
-const MAX_FILE = 50 * 1024 * 1024; // Bot API, "Sending files"
 const MAX_PHOTO = 10 * 1024 * 1024;
+const MAX_PHOTO_SIDES = 10000; // Bot API, sendPhoto: width and height together; their ratio
+const MAX_PHOTO_RATIO = 20;
 const MAX_TEXT = 4096; // UTF-16 code units, as a string's length
 const MAX_REPLY = 20000; // longer than a message, it leaves in pieces
 const PIECE = 3900;
@@ -11,6 +14,7 @@ const MAX_CAPTION = 1024;
 const WARN_WITHIN = 200;
 const DRAFT_PAUSE = 800; // ms
 const DRAFT_AGAIN = 5_000; // ms
+const TYPING_AGAIN = 5_000; // ms: as long as Telegram shows it (Bot API, sendChatAction)
 
 // Files cannot be kept by a page or a server before they are sent: they wait here while one looks at other tickets.
 const waiting = new Map();
@@ -52,6 +56,7 @@ function showMode() {
 function setMode(note) {
   for (const radio of form().elements.kind) radio.checked = radio.value === (note ? "note" : "reply");
   showMode();
+  look(field());
   keepDraft();
 }
 
@@ -59,9 +64,33 @@ function setMode(note) {
 
 function trouble(file, index) {
   if (index >= MAX_FILES) return words.tooMany;
-  if (file.size > MAX_FILE) return words.tooBig;
+  if (file.size > words.maxMb * 1024 * 1024) return words.tooBig;
   if (file.size === 0) return words.emptyFile;
   return "";
+}
+
+// Pictures whose sides no photo may have, as far as they have been looked at.
+const tooLarge = new WeakMap();
+
+// Why a picture goes as a file, where it does. The rule is the server's (tickets/files.py, kind_for).
+function asFile(file) {
+  if (!["image/jpeg", "image/png", "image/webp"].includes(file.type)) return "";
+  if (file.size > MAX_PHOTO) return words.asDocument;
+  if (!tooLarge.has(file)) measure(file);
+  return tooLarge.get(file) ? words.tooLarge : "";
+}
+
+function measure(file) {
+  tooLarge.set(file, false);
+  const picture = new Image();
+  picture.addEventListener("error", () => URL.revokeObjectURL(picture.src));
+  picture.addEventListener("load", () => {
+    URL.revokeObjectURL(picture.src);
+    const sides = [picture.naturalWidth, picture.naturalHeight];
+    tooLarge.set(file, sides[0] + sides[1] > MAX_PHOTO_SIDES || Math.max(...sides) > MAX_PHOTO_RATIO * Math.min(...sides));
+    if (tooLarge.get(file) && form()) showFiles();
+  });
+  picture.src = URL.createObjectURL(file);
 }
 
 function size(bytes) {
@@ -88,8 +117,7 @@ function showFiles() {
     const why = trouble(file, index);
     if (!why) transfer.items.add(file);
     const name = element("span", "nm", file.name);
-    const note = !why && file.type.startsWith("image/") && file.size > MAX_PHOTO ? words.asDocument : "";
-    const about = element("span", "sz num", why || [size(file.size), note].filter(Boolean).join(" · "));
+    const about = element("span", "sz num", why || [size(file.size), asFile(file)].filter(Boolean).join(" · "));
     const remove = element("button", "icon-btn", icon("i-x"));
     remove.type = "button";
     remove.setAttribute("aria-label", `${words.removeFile} ${file.name}`);
@@ -161,12 +189,14 @@ function pieces(text) {
   return text ? number + 1 : number;
 }
 
+// Marks do not count: what is left of them is known once the server has said what they mean.
 function count() {
   const text = field().value.trim();
+  const meant = meaning(field());
   const limit = files().length ? MAX_CAPTION : MAX_REPLY;
-  const left = limit - text.length;
+  const left = limit - (meant?.length ?? text.length);
   const counter = document.getElementById("counter");
-  const parts = isNote() || files().length ? 1 : pieces(text);
+  const parts = isNote() || files().length ? 1 : meant?.pieces ?? pieces(text);
   const words = left <= WARN_WITHIN ? String(left) : "";
   counter.textContent = parts > 1 && !words ? counter.dataset.pieces.replace("{n}", parts) : words;
   counter.toggleAttribute("data-over", left < 0);
@@ -248,6 +278,8 @@ function bringBack() {
   if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
 }
 
+document.addEventListener("desk:meant", (event) => { if (event.target === field()) count(); });
+
 addEventListener("beforeunload", (event) => {
   if (unsaved || sending.size || files().length) event.preventDefault();
 });
@@ -256,13 +288,26 @@ document.addEventListener("input", (event) => {
   if (event.target !== field()) return;
   count();
   keepDraft();
+  showTyping();
 });
+
+// ---- typing: the customer sees that an answer is being written, and nothing of it
+
+let typed = { address: "", at: 0 };
+
+function showTyping() {
+  const address = form().dataset.typingUrl;
+  const isSaidAlready = typed.address === address && Date.now() - typed.at < TYPING_AGAIN;
+  if (!address || isNote() || !field().value.trim() || isSaidAlready) return;
+  typed = { address, at: Date.now() };
+  fetch(address, { method: "POST", headers: headers() }).catch(() => null); // of no worth later
+}
 
 // ---- quoting
 
 function showQuote(message) {
   const bubble = document.getElementById(`m${message}`)?.closest(".msg");
-  const text = bubble?.querySelector(".words")?.firstChild?.textContent || bubble?.querySelector(".fn b, .kind")?.textContent || "";
+  const text = (bubble && wordsOf(bubble)) || bubble?.querySelector(".fn b, .kind")?.textContent || "";
   const id = element("input");
   id.type = "hidden";
   id.name = "quote";
@@ -384,6 +429,7 @@ function clearWords({ text, quote: quoted }) {
   if (field().value === text) field().value = "";
   if (quoteId() === quoted) showQuote("");
   keepDraft();
+  look(field());
   count();
 }
 
@@ -399,6 +445,9 @@ function wordsOf(line) {
   return copy?.textContent.trim() ?? "";
 }
 
+// Where a long text is cut, a preview of its pieces has no space.
+const unspaced = (text) => text.replace(/\s+/g, "");
+
 const ownName = document.querySelector("#profile .who b").textContent;
 
 // Every note names its author, a reply only where it is a colleague's.
@@ -411,8 +460,8 @@ function watchOwn() {
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes]).filter((line) => Number(line.dataset?.message) > newest);
     newest = lastMessage();
-    const text = field()?.value.trim();
-    if (!text || sending.has(draftKey()) || !added.some((line) => isOwn(line) && wordsOf(line) === text)) return;
+    const text = field() && unspaced(meaning(field())?.text ?? field().value);
+    if (!text || sending.has(draftKey()) || !added.some((line) => isOwn(line) && unspaced(wordsOf(line)) === text)) return;
     clearWords(written());
   }).observe(document.getElementById("log-list"), { childList: true });
 }
@@ -424,6 +473,7 @@ function open() {
   bringBack();
   showFiles();
   showMode();
+  look(field());
   count();
   watchOwn();
 }

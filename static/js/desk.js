@@ -112,6 +112,13 @@ new MutationObserver((changes) => {
   for (const change of changes) for (const element of change.addedNodes) if (element.nodeType === 1) retire(element);
 }).observe(toasts, { childList: true });
 
+// Where nothing hovers, a touch of a message shows what can be done with it.
+document.addEventListener("click", (event) => {
+  const touched = event.target.closest("#log-list .bubble")?.closest(".msg");
+  for (const line of document.querySelectorAll("#log-list > .touched")) if (line !== touched) line.classList.remove("touched");
+  if (!event.target.closest("a, button, audio, video")) touched?.classList.toggle("touched");
+});
+
 // ---- what has been seen: the last message and the last line of history that stood before somebody's eyes
 
 const log = () => document.getElementById("log-list");

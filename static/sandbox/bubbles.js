@@ -4,6 +4,7 @@ import {$, day, duration, fileSize, fill, h, icon, svg, time, words} from "./dom
 import {rich} from "./entities.js";
 
 const SHOWN = 300;
+const REACTIONS = ["👍", "❤", "🔥", "🙏"];
 const KINDS = ["photo", "video", "voice", "audio", "document", "sticker", "contact", "location", "poll"];
 const fileUrl = (media) => `/sandbox/files/${encodeURIComponent(media.file_id)}`;
 
@@ -12,7 +13,7 @@ export const isOwn = (message) => !message.from.is_bot;
 export function kindOf(message) {
   if (message.text !== undefined) return "text";
   const known = KINDS.find((kind) => message[kind]);
-  const about = ["message_id", "from", "chat", "date", "edit_date", "deleted", "reaction", "reply_to_message"];
+  const about = ["message_id", "from", "chat", "date", "edit_date", "deleted", "reaction", "customer_reaction", "reply_to_message", "message_thread_id", "is_topic_message"];
   return known ?? Object.keys(message).find((key) => !about.includes(key)) ?? "";
 }
 
@@ -23,6 +24,7 @@ export function summary(message) {
   const kind = kindOf(message);
   if (kind === "document") return message.document.file_name ?? words.kinds.document;
   if (kind === "voice") return `${words.kinds.voice}, ${duration(message.voice.duration)}`;
+  if (kind.startsWith("forum_topic_")) return fill(words.kinds[kind], {name: message[kind].name});
   return words.kinds[kind] ?? fill(words.other, {kind});
 }
 
@@ -41,7 +43,8 @@ function textBlock(message) {
 
 function quote(message) {
   const replied = message.reply_to_message;
-  if (!replied) return null;
+  // What only stands in a topic answers the message that opened it.
+  if (!replied || replied.forum_topic_created) return null;
   const who = replied.from.is_bot ? replied.from.first_name : replied.from.first_name.trim() || words.nameless;
   return h("a", {class: "quote", href: `#m${replied.message_id}`, "data-jump": replied.message_id},
     h("b", {}, who), h("span", {}, message.quote?.text ?? summary(replied)));
@@ -134,6 +137,9 @@ function actions(message) {
   const editable = isOwn(message) && (message.text !== undefined || message.caption !== undefined);
   return h("span", {class: "msg-acts"},
     h("button", {class: "icon-btn", type: "button", "data-reply": message.message_id, "aria-label": words.reply, title: words.reply}, icon("reply")),
+    ...(isOwn(message) ? [] : REACTIONS.map((emoji) => h("button", {class: "icon-btn", type: "button", "data-react": message.message_id,
+      "data-emoji": emoji === message.customer_reaction ? "" : emoji, "aria-pressed": String(emoji === message.customer_reaction),
+      "aria-label": fill(words.react, {emoji}), title: fill(words.react, {emoji})}, emoji))),
     editable ? h("button", {class: "icon-btn", type: "button", "data-edit": message.message_id, "aria-label": words.edit, title: words.edit}, icon("pencil")) : null);
 }
 
@@ -143,7 +149,8 @@ function item(messages) {
   return h("li", {class: `msg ${isOwn(first) ? "out" : "in"}`, id: `m${first.message_id}`},
     h("div", {class: "stack"},
       h("div", {class: "line"}, h("div", {class: wide ? "bubble media" : "bubble"}, ...inside(messages)), actions(first)),
-      first.reaction ? h("span", {class: "reaction"}, first.reaction) : null,
+      ...messages.flatMap((message) => [message.customer_reaction, message.reaction]).filter(Boolean)
+        .map((emoji) => h("span", {class: "reaction"}, emoji)),
       keyboard(messages.at(-1))));
 }
 

@@ -2,6 +2,7 @@
 
 import {$, fill, h, icon, post, toast, words} from "./dom.js";
 import {isOwn, summary} from "./bubbles.js";
+import * as topics from "./topics.js";
 
 const MAX_ALBUM = 10;
 const MAX_SENT = 50 * 1024 * 1024; // bigger ones go by name and size: no bot could fetch them anyway
@@ -17,6 +18,7 @@ let recorder = null;
 
 const text = () => $("text");
 const path = (act) => `/sandbox/chats/${chat.id}/${act}`;
+const deliver = (content) => post(path("send"), {...topics.place(), ...content});
 
 // Context above the field: the message answered or changed.
 
@@ -96,13 +98,14 @@ async function sendFiles(files, kind, caption, facts) {
   const huge = files.find((file) => file.size > MAX_SENT);
   if (huge) {
     const sentKind = kind === "photo" && huge.type.startsWith("video/") ? "video" : "document";
-    await post(path("send"), {kind: sentKind, text: caption, imagined_file: {file_name: huge.name, file_size: huge.size, mime_type: huge.type}});
+    await deliver({kind: sentKind, text: caption, imagined_file: {file_name: huge.name, file_size: huge.size, mime_type: huge.type}});
     return;
   }
   const form = new FormData();
   form.set("kind", kind);
   form.set("text", caption);
   if (replying) form.set("reply_to", replying.message_id);
+  for (const [name, value] of Object.entries(topics.place())) form.set(name, value);
   const measured = facts ?? (files.length === 1 ? await measure(files[0]) : {});
   for (const [name, value] of Object.entries(measured)) form.set(name, value);
   files.forEach((file, index) => form.append(`file${index}`, file, file.name));
@@ -119,7 +122,7 @@ const SAMPLE_SENDS = {
   album: async () => sendFiles(await Promise.all(["box", "crack", "label", "screen"].map((name) => sample(`${name}.jpg`, "image/jpeg"))), "photo", ""),
   voice: async () => sendFiles([await sample("voice.ogg", "audio/ogg")], "voice", "", {duration: 6}),
   document: async () => sendFiles([await sample("receipt.pdf", "application/pdf", words.files.receipt)], "document", ""),
-  huge: () => post(path("send"), {kind: "video", imagined_file: {file_name: words.files.film, file_size: 61 * 1024 * 1024, mime_type: "video/mp4"}}),
+  huge: () => deliver({kind: "video", imagined_file: {file_name: words.files.film, file_size: 61 * 1024 * 1024, mime_type: "video/mp4"}}),
 };
 
 // Voice: recorded where a microphone is at hand, else taken from a file.
@@ -177,7 +180,7 @@ async function send() {
     chosen = [];
     showChosen();
   } else if (typed.trim()) {
-    await post(path("send"), {text: typed, ...(replying ? {reply_to: replying.message_id, quote: quoted} : {})});
+    await deliver({text: typed, ...(replying ? {reply_to: replying.message_id, quote: quoted} : {})});
   } else {
     return;
   }
@@ -186,7 +189,7 @@ async function send() {
   showCommands();
 }
 
-export const say = (typed) => post(path("send"), {text: typed});
+export const say = (typed) => deliver({text: typed});
 
 // Commands.
 
@@ -282,6 +285,6 @@ export function start({messages}) {
     $("attach").hidePopover();
     if (item.dataset.pick) pick(item.dataset.pick, item.dataset.pick === "photo" ? "image/*,video/*" : "");
     else if (item.dataset.sample) SAMPLE_SENDS[item.dataset.sample]();
-    else post(path("send"), {kind: item.dataset.other});
+    else deliver({kind: item.dataset.other});
   });
 }

@@ -5,6 +5,8 @@ import {$, count, fill, get, post, words} from "./dom.js";
 const switches = () => [...document.querySelectorAll(".knob input")];
 // This one is not a knob: it is the customer's own act.
 const STOPPED = "stopped";
+// A state of the bot, which is on or off and strikes nothing.
+const MODES = ["threaded_mode"];
 
 function rest(knob) {
   return knob.left === null ? words.whileOn : count(words.left, knob.left);
@@ -13,7 +15,7 @@ function rest(knob) {
 function paint(input, knob) {
   const effect = input.closest(".knob").querySelector("[data-effect]");
   input.checked = Boolean(knob);
-  effect.textContent = knob && input.name !== STOPPED ? `${effect.dataset.effect}, ${rest(knob)}` : effect.dataset.effect;
+  effect.textContent = knob && input.name !== STOPPED && !MODES.includes(input.name) ? `${effect.dataset.effect}, ${rest(knob)}` : effect.dataset.effect;
 }
 
 export function show(knobs, chat) {
@@ -26,7 +28,7 @@ export function show(knobs, chat) {
 export function start({chat, changed}) {
   for (const input of switches()) {
     input.addEventListener("change", async () => {
-      const times = document.querySelector("[name=reach]:checked").value;
+      const times = MODES.includes(input.name) ? "" : document.querySelector("[name=reach]:checked").value;
       try {
         if (input.name === STOPPED) await post(`/sandbox/chats/${chat().id}/${input.checked ? "block" : "unblock"}`);
         else await post("/sandbox/knobs", {name: input.name, on: input.checked, ...(times && input.checked ? {times: Number(times)} : {})});

@@ -6,6 +6,7 @@ import * as composer from "./composer.js";
 import {$, fill, get, post, toast, words} from "./dom.js";
 import * as knobs from "./knobs.js";
 import * as people from "./people.js";
+import * as topics from "./topics.js";
 
 const CALLS = 200;
 const ACTION_LASTS = 5000; // Bot API, sendChatAction: "the status is set for 5 seconds or less"
@@ -33,7 +34,7 @@ function showPeople() {
 
 function showChat() {
   if (loading) return;
-  bubbles.show(current(), messages, () => composer.say("/start"));
+  bubbles.show(current(), topics.inside(messages), () => composer.say("/start"));
   bubbles.find($("find").value);
 }
 
@@ -53,6 +54,7 @@ async function open(id) {
   loading = false;
   showPeople();
   showStatus();
+  topics.show(current());
   showChat();
   composer.show(current());
   knobs.show(knobState, current());
@@ -72,7 +74,7 @@ async function readAll() {
 function upsert(message) {
   const index = messages.findIndex((known) => known.message_id === message.message_id);
   if (index < 0) messages.push(message);
-  else messages[index] = {...message, reaction: messages[index].reaction};
+  else messages[index] = {...message, reaction: messages[index].reaction, customer_reaction: messages[index].customer_reaction};
   showChat();
 }
 
@@ -97,7 +99,11 @@ const onEvent = {
     if (chatId === currentId) upsert(message);
     showPeople();
   },
-  marked({chat_id: chatId, message_id: messageId, ...mark}) {
+  async marked({chat_id: chatId, message_id: messageId, ...mark}) {
+    if (mark.deleted && chats.get(chatId)?.last?.message_id === messageId) {
+      await readChats();
+      showPeople();
+    }
     if (chatId !== currentId) return;
     messages = messages.map((message) => (message.message_id === messageId ? {...message, ...mark} : message));
     showChat();
@@ -113,6 +119,15 @@ const onEvent = {
     if (chat.id !== currentId) return;
     composer.show(chat);
     knobs.show(knobState, chat);
+    topics.show(chat);
+    showChat();
+  },
+  topics({chat_id: chatId, topics: listed}) {
+    const chat = chats.get(chatId);
+    if (!chat) return;
+    chat.topics = listed;
+    if (chatId !== currentId) return;
+    topics.show(chat);
     showChat();
   },
   keyboard({chat_id: chatId, keyboard}) {
@@ -129,7 +144,12 @@ const onEvent = {
   },
   async knobs() {
     knobState = await get("/sandbox/knobs");
+    // One of them is the bot's threaded mode, which gives every chat its topics.
+    await readChats();
     knobs.show(knobState, current());
+    composer.show(current());
+    topics.show(current());
+    showChat();
   },
   answered({callback_query_id: queryId, text, show_alert: alert}) {
     // The answer may overtake the reply that tells us the query's id.
@@ -202,7 +222,7 @@ function selected(item) {
 }
 
 function onMessages(event) {
-  const target = event.target.closest("[data-press], [data-reply], [data-edit], [data-jump], [data-command]");
+  const target = event.target.closest("[data-press], [data-reply], [data-edit], [data-react], [data-jump], [data-command]");
   const item = event.target.closest(".msg");
   if (!target) {
     item?.classList.toggle("touched");
@@ -211,6 +231,7 @@ function onMessages(event) {
   const {press: isKey, reply, edit, jump, command} = target.dataset;
   const message = messages.find((known) => known.message_id === Number(reply ?? edit));
   if (isKey) press(target);
+  else if (target.dataset.react) post(`/sandbox/chats/${currentId}/react`, {message_id: Number(target.dataset.react), emoji: target.dataset.emoji});
   else if (command) composer.say(command);
   else if (jump) {
     event.preventDefault();
@@ -252,5 +273,6 @@ knobs.start({chat: current, changed: (state) => {
   knobState = state;
   knobs.show(knobState, current());
 }});
+topics.start({changed: showChat});
 startMenus();
 listen();

@@ -14,12 +14,13 @@ from tickets.api.permissions import OpenToPrograms
 from tickets.api.schema import problems
 from tickets.api.strict import AnyRequest, read_query
 from tickets.api.tickets import PriorityField
-from tickets.models import AttachmentState, DeliveryState, Event, Scope
+from tickets.models import AlterationState, AttachmentState, DeliveryState, Event, Scope
 from tickets.pages.events import events_after
 
 DEFAULT_LIMIT = 100
-#: States of a reply (`delivery`) and of a file (`file`).
-STATES = sorted({*DeliveryState.values, *AttachmentState.values})
+#: States of a reply (`delivery`), of a file (`file`) and, once it has ended, of a change at the customer's (`altered`).
+ALTERED = {AlterationState.DONE.value, AlterationState.FAILED.value}
+STATES = sorted({*DeliveryState.values, *AttachmentState.values, *ALTERED})
 
 AN_EVENT = {
     "id": 90_125,

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.response import Response
@@ -22,10 +22,24 @@ from tickets.api.parsers import FormParser, JSONParser
 from tickets.api.permissions import OpenToPrograms
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
-from tickets.api.strict import AnyRequest, StrictSerializer, read_body, read_query
+from tickets.api.strict import AnyRequest, ApiRequest, StrictSerializer, read_body, read_query
 from tickets.api.tickets import find_ticket
 from tickets.files import MAX_FILES
-from tickets.models import Attachment, AttachmentState, ContentType, DeliveryState, Message, Scope, Sender, Ticket, User
+from tickets.formatting import KINDS, MAX_URL
+from tickets.models import (
+    AlterationKind,
+    AlterationState,
+    Attachment,
+    AttachmentState,
+    ContentType,
+    DeliveryState,
+    Message,
+    Obstacle,
+    Scope,
+    Sender,
+    Ticket,
+    User,
+)
 from tickets.operations import NotAllowed, Seen, Upload
 
 #: Without parameters a client gets the whole conversation, as ever, up to this; `pagination.next` leads to the rest.
@@ -34,6 +48,8 @@ MEDIA_TYPES = [
     kind.value
     for kind in (ContentType.PHOTO, ContentType.VIDEO, ContentType.DOCUMENT, ContentType.VOICE, ContentType.AUDIO)
 ]
+#: As many as Telegram shows in one message.
+MAX_ENTITIES = 100
 #: The caller's own ids made into the message's, so that the desk and the API share one guard against doubles.
 NAMESPACE = uuid.UUID("6f0c7a52-6d5e-4d0b-9a43-1f6a1c0d7d11")
 
@@ -57,9 +73,23 @@ class FileOut(serializers.Serializer[Any]):
         return str(reverse("api:file", kwargs=where, request=self.context["request"]))
 
 
+class AlterationOut(serializers.Serializer[Any]):
+    """The last change of a message Telegram has already, and how far it has come there. `text` is the new text, or the
+    emoji of a reaction; where the change did not come about, the message's own `text` is what the customer sees.
+    """
+
+    kind = serializers.ChoiceField(choices=AlterationKind.choices)
+    state = serializers.ChoiceField(choices=AlterationState.choices)
+    obstacle = serializers.ChoiceField(choices=Obstacle.choices, allow_blank=True)
+    text = serializers.CharField()
+
+
 class MessageOut(serializers.Serializer[Any]):
     """A message. `deliveryState` is null for what needs no delivery. `quotedText` is the part of a message that was
     quoted, or the words of one this ticket does not hold; `forwardedFrom` who said first what the customer passed on.
+
+    `reactions` are the customer's: emoji, or the Bot API's kind of one that is none (`custom_emoji`, `paid`);
+    `ourReaction` is the one under the customer's message, empty where there is none.
 
     `authorName` is the name colleagues use; service accounts get the one customers read, and neither `author` nor
     `serviceAccount`, the program a customer's message came through.
@@ -79,7 +109,11 @@ class MessageOut(serializers.Serializer[Any]):
     forwardedFrom = serializers.CharField(source="forwarded_from")
     createdAt = Moment(source="sent_at")
     editedAt = Moment(source="edited_at", allow_null=True)
+    deletedAt = Moment(source="deleted_at", allow_null=True)
     deliveryState = serializers.SerializerMethodField()
+    alteration = serializers.SerializerMethodField()
+    reactions = serializers.SerializerMethodField()
+    ourReaction = serializers.SerializerMethodField()
 
     def get_author(self, message: Message) -> int | None:
         return None if self.context["for_customer"] else message.author_id
@@ -97,6 +131,19 @@ class MessageOut(serializers.Serializer[Any]):
     def get_deliveryState(self, message: Message) -> DeliveryState | None:
         delivery = getattr(message, "delivery", None)
         return DeliveryState(delivery.state) if delivery is not None else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_reactions(self, message: Message) -> list[str]:
+        return message.reactions.split()
+
+    def get_ourReaction(self, message: Message) -> str:
+        return operations.wanted_reaction(message)
+
+    @extend_schema_field(AlterationOut(allow_null=True))
+    def get_alteration(self, message: Message) -> dict[str, Any] | None:
+        if message.alteration is None or self.context["for_customer"]:
+            return None
+        return AlterationOut(message.alteration).data
 
 
 class MessagesPagination(Pagination):
@@ -117,8 +164,24 @@ class MessagesQuery(PageQuery):
     offset = serializers.IntegerField(min_value=0, max_value=2**31, default=0)
 
 
+class NewEntity(StrictSerializer):
+    """Formatting of a part of the text, as the Bot API's MessageEntity: offset and length count UTF-16 code units.
+
+    `url` belongs to a `text_link`, `language` to `pre`. Bold and its like neither hold code nor stand in it, quotations
+    and links hold none of their own kind, and nothing crosses (Bot API, "Formatting options").
+    """
+
+    type = serializers.ChoiceField(choices=KINDS)
+    offset = serializers.IntegerField(min_value=0, max_value=20_000)
+    length = serializers.IntegerField(min_value=1, max_value=20_000)
+    url = Text(max_length=MAX_URL, required=False)
+    language = Text(max_length=40, required=False)
+
+
 class NewMessage(StrictSerializer):
     """A reply, an internal note, or what the customer said elsewhere (supervisors and service accounts).
+
+    The text is taken as it is: no marks are read in it. `entities` say how a reply or a note looks.
 
     Without a `senderType` people reply, and a service account, which knows only `client`, writes as its customer.
     """
@@ -127,15 +190,31 @@ class NewMessage(StrictSerializer):
         choices=[Sender.MANAGER.value, Sender.NOTE.value, Sender.CLIENT.value], required=False
     )
     text = Text(max_length=20_000, trim_whitespace=False)
+    entities = serializers.ListField(child=NewEntity(), max_length=MAX_ENTITIES, required=False)
     replyTo = Id(allow_null=True, default=None)
     mediaType = serializers.ChoiceField(choices=MEDIA_TYPES, required=False)
     seenMessageId = Id(min_value=0, required=False)
     clientId = Text(max_length=MAX_KEY, required=False)
 
 
-class NewMessageWithFiles(NewMessage):
-    """The same as a form, with up to ten files, and words or not."""
+class ChangedMessage(StrictSerializer):
+    """The new words of a reply, and how they look: without `entities` plain. Without `text` nothing changes."""
 
+    text = Text(max_length=20_000, allow_blank=True, trim_whitespace=False, required=False)
+    entities = serializers.ListField(child=NewEntity(), max_length=MAX_ENTITIES, required=False)
+    seenMessageId = Id(min_value=0, required=False)
+
+
+class SeenQuery(StrictSerializer):
+    """How far the caller has read."""
+
+    seenMessageId = Id(min_value=0, required=False)
+
+
+class NewMessageWithFiles(NewMessage):
+    """The same as a form, with up to ten files, and words or not; these are plain."""
+
+    entities = None  # type: ignore[assignment]  # a form holds no objects
     text = Text(max_length=20_000, allow_blank=True, trim_whitespace=False, default="")
     replyTo = Id(required=False)
     files = serializers.ListField(child=serializers.FileField(), max_length=MAX_FILES, required=False)
@@ -145,7 +224,7 @@ def messages_of(caller: User | Program, ticket: Ticket) -> QuerySet[Message]:
     """What this caller may see of a ticket's conversation, with all that JSON tells of a message."""
     return (
         ticket.messages.filter(access.visible_messages(caller))
-        .select_related("delivery", "author", "service_account")
+        .select_related("delivery", "author", "service_account", "alteration")
         .prefetch_related("attachments")
         .order_by("pk")
     )
@@ -236,10 +315,64 @@ class OneMessage(OpenToPrograms, APIView):
     def get(self, request: AnyRequest, ticket_id: int, message_id: int) -> Response:
         """One message, to see how far a reply has come."""
         ticket = find_ticket(request.user, ticket_id)
-        message = messages_of(request.user, ticket).filter(pk=message_id).first()
-        if message is None:
-            raise NotFound
-        return Response(shown(request, ticket, message))
+        return Response(shown(request, ticket, find_message(request.user, ticket, message_id)))
+
+    @extend_schema(
+        operation_id="changeMessage",
+        tags=["messages"],
+        request=ChangedMessage,
+        responses={200: MessageOut, **problems(400, 401, 403, 404, 409, 415, 422, 429)},
+    )
+    def patch(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
+        """Change the words of a reply. One that has left changes in the customer's Telegram; `alteration` says how
+        far. The same words again change nothing.
+        """
+        ticket = find_ticket(request.user, ticket_id)
+        find_message(request.user, ticket, message_id)
+        values = read_body(ChangedMessage, request)
+        if "text" in values:
+            operations.edit_reply(
+                message_id=message_id,
+                actor=request.user,
+                text=values["text"],
+                entities=values.get("entities", ()),
+                seen=seen_of(values),
+            )
+        return Response(shown(request, ticket, find_message(request.user, ticket, message_id)))
+
+    @extend_schema(
+        operation_id="deleteMessage",
+        tags=["messages"],
+        parameters=[SeenQuery],
+        responses={200: MessageOut, **problems(401, 403, 404, 409, 422, 429)},
+    )
+    def delete(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
+        """Take a reply back: one that has not left stays here, one that Telegram has is deleted there, which it allows
+        for 48 hours. The desk keeps its words; `deliveryState`, or `alteration` and `deletedAt`, say how far.
+        """
+        ticket = find_ticket(request.user, ticket_id)
+        message = find_message(request.user, ticket, message_id)
+        seen = seen_of(read_query(SeenQuery, request))
+        delivery = getattr(message, "delivery", None)
+        is_here = delivery is not None and delivery.state != DeliveryState.SENT
+        take_back = operations.withdraw if is_here else operations.delete_reply
+        take_back(message_id=message_id, actor=request.user, seen=seen)
+        return Response(shown(request, ticket, find_message(request.user, ticket, message_id)))
+
+
+def find_message(caller: User | Program, ticket: Ticket, message_id: int) -> Message:
+    """The message, if this caller sees it.
+
+    :raises NotFound: absent and hidden are told alike.
+    """
+    message = messages_of(caller, ticket).filter(pk=message_id).first()
+    if message is None:
+        raise NotFound
+    return message
+
+
+def seen_of(values: dict[str, Any]) -> Seen | None:
+    return Seen(values["seenMessageId"]) if "seenMessageId" in values else None
 
 
 def is_form(request: AnyRequest) -> bool:
@@ -251,10 +384,14 @@ def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], upl
     if isinstance(caller, Program):
         if values.get("senderType", Sender.CLIENT) != Sender.CLIENT:
             raise NotAllowed(_("Программа пишет только от имени клиента."))
+        if "entities" in values:
+            raise ValidationError({"entities": [_("Со слов клиента записывают только текст.")]})
         return operations.write_by_program(
             program=caller, ticket_id=ticket.pk, text=values["text"], quote_id=values.get("replyTo"), uploads=uploads
         )
     sender = values.get("senderType", Sender.MANAGER)
+    if sender == Sender.CLIENT and "entities" in values:
+        raise ValidationError({"entities": [_("Со слов клиента записывают только текст.")]})
     if sender == Sender.CLIENT:
         if uploads:
             raise ValidationError({"files": [_("Со слов клиента записывают только текст.")]})
@@ -263,10 +400,10 @@ def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], upl
         "ticket_id": ticket.pk,
         "actor": caller,
         "text": values["text"],
+        "entities": values.get("entities", ()),
         "uploads": uploads,
         "client_id": uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4(),
     }
     if sender == Sender.NOTE:
         return operations.note(**common)
-    seen = Seen(values["seenMessageId"]) if "seenMessageId" in values else None
-    return operations.reply(quote_id=values.get("replyTo"), seen=seen, **common)
+    return operations.reply(quote_id=values.get("replyTo"), seen=seen_of(values), **common)

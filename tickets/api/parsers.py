@@ -7,12 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import parsers
 from rest_framework.exceptions import APIException
 
-from tickets.files import MAX_FILES, MAX_UPLOAD
+from tickets.files import MEGABYTE, max_form
 
-MEGABYTE = 1024 * 1024
 MAX_JSON = MEGABYTE
-#: As many files as a message takes, and what a form needs around them.
-MAX_FORM = MAX_FILES * MAX_UPLOAD + MEGABYTE
 
 
 class TooLarge(APIException):
@@ -40,5 +37,5 @@ class FormParser(parsers.MultiPartParser):
     """A form with files, up to what one message takes."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        refuse_larger(MAX_FORM, parser_context)
+        refuse_larger(max_form(), parser_context)
         return super().parse(stream, media_type, parser_context)

@@ -10,24 +10,35 @@ from django.utils.translation import gettext as _
 
 from tickets.markup.pieces import NOTHING, avatar, clock, fill, icon, joined, mark
 from tickets.models import DeliveryState, Message, Ticket
-from tickets.pages.conversation import PLACES, Bubble, Day, Fresh, HistoryLine, Line
+from tickets.pages.bubbles import PLACES, UNALTERED, Bubble
+from tickets.pages.history import HistoryLine
+from tickets.pages.lines import Day, Fresh, Line, Series
 
 #: Renders a template with these values beside the page's own.
 Part = Callable[..., SafeString]
 
 MESSAGE = (
-    '<li class="msg{out}{first}{cancelled}" id="m{pk}" data-message="{last_id}"{album}{state}>'
+    '<li class="msg{out}{first}{cancelled}{deleted}" id="m{pk}" data-message="{last_id}"{album}{state}>'
     "{anchors}{avatar}{body}{failure}</li>\n"
 )
 ANCHOR = '<span class="anchor" id="m{pk}"></span>'
 STACK = (
-    '<div class="stack"><div class="bubble{media}">{by}{origin}{quote}{files}{kind}{words}</div>'
+    '<div class="stack"><div class="bubble{media}">{by}{origin}{quote}{files}{kind}{cards}{words}{reactions}</div>'
     '<span class="msg-acts"><a class="icon-btn" href="{address}?quote={pk}#reply" data-quote="{pk}"'
     ' aria-label="{answer}" title="{answer}">{reply_icon}</a>{change}</span></div>'
 )
+EDIT = (
+    '<a class="icon-btn" href="{address}?edit={pk}#m{pk}" hx-get="{address}message/{pk}/?edit" hx-target="#m{pk}"'
+    ' hx-swap="outerHTML" aria-label="{label}" title="{label}">{icon}</a>'
+)
+CHIP = '<span class="reaction{state}" role="img" aria-label="{text}. {label}" title="{label}">{text}{icon}</span>'
+CHOICE = (
+    '<a class="icon-btn" href="{address}message/{pk}/{choice}/" data-opens="choice" aria-label="{label}"'
+    ' title="{label}">{icon}</a>'
+)
 QUOTE = '<a class="quote" href="#m{pk}"><b>{name}</b><span>{text}</span></a>'
 LOST_QUOTE = '<div class="quote"><b>{label}</b><span>{text}</span></div>'
-META = '<span class="meta">{edited}{decided}{resent}{clock}{mark}</span>'
+META = '<span class="meta">{altered}{edited}{decided}{resent}{clock}{mark}</span>'
 NOTE = (
     '<li class="note" id="m{pk}" data-message="{last_id}"><header>{icon}<b>{author}</b>'
     '<span class="aud">{audience}</span>{clock}</header>{files}{words}</li>\n'
@@ -38,9 +49,16 @@ SAID = (
 )
 EVENT = '<li class="event" id="e{pk}" data-event="{pk}"><span>{text}{subject}{actor}</span>{clock}</li>\n'
 CHANGED = '<a href="{address}?before={after}#m{pk}" data-read>{text}</a>'
+FORMER = '<a href="{address}" data-opens="choice"{before}>{label}</a>'
 MAP_LINK = '<a class="place" href="{address}" target="_blank" rel="noopener noreferrer">{label}</a>'
 DAY = '<li class="day" data-day="{day}"><time datetime="{day}">{heading}</time></li>\n'
 FRESH = '<li class="fresh">{label}</li>\n'
+SERIES = (
+    '<li class="series" id="s{first}" data-first="{first}" data-last="{last}"><details hx-get="{part}"'
+    ' hx-trigger="toggle once" hx-target="#s{first}-{last}" hx-swap="innerHTML"><summary class="btn quiet sm">'
+    '{icon}<span>{label}</span><span>{fold}</span></summary><ol id="s{first}-{last}"><li class="older">{anchors}'
+    '<a class="btn quiet sm" href="{page}">{show}</a></li></ol></details></li>\n'
+)
 
 
 @dataclass
@@ -63,10 +81,10 @@ class Lines:
                 return self._message(line)
             case HistoryLine():
                 return self._history(line)
-            case Day():
-                return fill(DAY, day=line.day, heading=line.heading)
-            case Fresh():
-                return fill(FRESH, label=_("Новые сообщения"))
+            case Day() | Fresh():
+                return _heading(line)
+            case Series():
+                return self._series(line)
 
     @cached_property
     def _address(self) -> str:
@@ -87,14 +105,15 @@ class Lines:
             out=" out" if line.is_out else NOTHING,
             first=" first" if line.first else NOTHING,
             cancelled=" cancelled" if line.is_cancelled else NOTHING,
+            deleted=" deleted" if line.message.deleted_at else NOTHING,
             pk=line.message.pk,
             last_id=line.last_id,
             album=fill(' data-album="{group}"', group=group) if group else NOTHING,
             state=fill(' data-state="{state}"', state=state) if state else NOTHING,
             anchors=joined(fill(ANCHOR, pk=pk) for pk in line.other_ids),
             avatar=NOTHING if line.is_out else self._avatar,
-            body=self._edit_form(line) if line.editing and line.can_be_changed else self._stack(line),
-            failure=self.part("tickets/_failure.html", line=line) if state else NOTHING,
+            body=self._edit_form(line) if line.editing and line.can_be_edited else self._stack(line),
+            failure=self._failure(line, state) if state else NOTHING,
         )
 
     def _stack(self, line: Bubble) -> SafeString:
@@ -106,22 +125,46 @@ class Lines:
             quote=_quote(line),
             files=self._files(line),
             kind=_kind(line) if line.named_kind else NOTHING,
+            cards=self._hidden_cards(line) if line.with_cards else NOTHING,
             words=NOTHING if line.ends_with_file else _words(line),
+            reactions=_reactions(line) if line.reactions else NOTHING,
             address=self._address,
             pk=line.message.pk,
             answer=self._answer,
             reply_icon=icon("i-reply"),
-            change=self._change(line) if line.can_be_changed and not line.state else NOTHING,
+            change=self._change(line),
         )
+
+    def _failure(self, line: Bubble, state: str) -> SafeString:
+        return self.part("tickets/_unaltered.html" if state == UNALTERED else "tickets/_failure.html", line=line)
 
     def _edit_form(self, line: Bubble) -> SafeString:
         return self.part("tickets/_edit.html", line=line)
 
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {"edit": _("Изменить"), "deleting": _("Удалить у клиента"), "reactions": _("Поставить реакцию")}
+
     def _change(self, line: Bubble) -> SafeString:
-        return self.part("tickets/_change.html", line=line, compact=True)
+        """What may be done with these words: before they have left, or where Telegram has them."""
+        if line.can_be_changed and not line.state:
+            return self.part("tickets/_change.html", line=line, compact=True)
+        pk, labels = line.message.pk, self._labels
+        if line.can_be_reacted_to:
+            return self._choice(pk, "reactions", "i-smile")
+        if not line.can_be_altered:
+            return NOTHING
+        edit = fill(EDIT, address=self._address, pk=pk, label=labels["edit"], icon=icon("i-pencil"))
+        return joined([edit, self._choice(pk, "deleting", "i-trash")]) if line.can_be_deleted else edit
+
+    def _choice(self, pk: int, choice: str, name: str) -> SafeString:
+        return fill(CHOICE, address=self._address, pk=pk, choice=choice, label=self._labels[choice], icon=icon(name))
 
     def _files(self, line: Bubble) -> SafeString:
         return self.part("tickets/_files.html", line=line) if line.files else NOTHING
+
+    def _hidden_cards(self, line: Bubble) -> SafeString:
+        return self.part("tickets/_hidden_cards.html", messages=line.with_cards)
 
     def _note(self, line: Bubble) -> SafeString:
         message = line.message
@@ -147,6 +190,22 @@ class Lines:
             clock=clock(line.event.created_at),
         )
 
+    def _series(self, line: Series) -> SafeString:
+        """Opened by its button, by a link to one of its photos or by a search in the page; fetched only then."""
+        first, last = line.first_id, line.last_id
+        return fill(
+            SERIES,
+            first=first,
+            last=last,
+            part=f"{self._address}messages/?first={first}&last={last}",
+            page=f"{self._address}?before={last + 1}&unfolded=1",
+            icon=icon("i-image"),
+            label=line.label,
+            fold=_("Свернуть"),
+            anchors=joined(fill(ANCHOR, pk=pk) for pk in line.ids),
+            show=_("Показать эти фото"),
+        )
+
     def _happened(self, line: HistoryLine) -> str:
         """What happened; where a message was changed, a way to it."""
         changed = line.message_id
@@ -155,29 +214,65 @@ class Lines:
         return fill(CHANGED, address=self._address, after=changed + 1, pk=changed, text=line.text)
 
 
+def _heading(line: Day | Fresh) -> SafeString:
+    if isinstance(line, Fresh):
+        return fill(FRESH, label=_("Новые сообщения"))
+    return fill(DAY, day=line.day, heading=line.heading)
+
+
 def meta(line: Bubble) -> SafeString:
     """What stands at a bubble's foot: what happened to its words, when they were written, and how far they came."""
     message = line.message
+    is_gone = message.deleted_at is not None  # a tick would say that the customer has it
     return fill(
         META,
+        altered=_altered(line),
         edited=_edited(line.edited) if line.edited else NOTHING,
         decided=fill("<span>{decided}</span>", decided=line.decided) if line.decided else NOTHING,
         resent=fill("<span>{label}</span>", label=_("отправлено ещё раз")) if line.resent else NOTHING,
         clock=clock(message.sent_at),
-        mark=NOTHING if line.state in (DeliveryState.UNKNOWN, DeliveryState.FAILED) else _mark(line),
+        mark=NOTHING if line.state in (DeliveryState.UNKNOWN, DeliveryState.FAILED) or is_gone else _mark(line),
     )
+
+
+def _altered(line: Bubble) -> SafeString:
+    """How far a change has come at the customer's, with what they see until then."""
+    if line.message.deleted_at:
+        return fill("<b>{label}</b>", label=_("удалено у клиента"))
+    altering = line.altering
+    if not altering or line.alteration is None:
+        return NOTHING
+    sees = _("Пока клиент видит: %(text)s") % {"text": line.alteration.former_text}
+    return fill('<span class="altering" title="{sees}">{label}</span>', sees=sees, label=altering)
 
 
 def _edited(message: Message) -> SafeString:
     former = getattr(message, "former_text", None)
-    before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": former}) if former else NOTHING
     label = _("изменено после ответа") if message.edited_after_answer else _("изменено")
-    return fill("<span{before}>{label}</span>", before=before, label=label)
+    if former is None:
+        return fill("<span>{label}</span>", label=label)
+    before = fill(' title="{before}"', before=_("Было: %(text)s") % {"text": former}) if former else NOTHING
+    address = reverse("tickets:former", args=[message.ticket_id, message.pk])
+    return fill(FORMER, address=address, before=before, label=label)
 
 
 def _mark(line: Bubble) -> SafeString:
     found = line.mark
     return mark(found.icon, found.label, "pending" if found.pending else "") if found else NOTHING
+
+
+def _reactions(line: Bubble) -> SafeString:
+    chips = (
+        fill(
+            CHIP,
+            state=f"{' ours' if chip.is_ours else ''}{f' {chip.state}' if chip.state else ''}",
+            text=chip.text,
+            label=chip.label,
+            icon=icon("i-alert") if chip.state == "failed" else NOTHING,
+        )
+        for chip in line.reactions
+    )
+    return fill('<div class="reactions">{chips}</div>', chips=joined(chips))
 
 
 def _origin(line: Bubble) -> SafeString:

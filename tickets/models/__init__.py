@@ -1,5 +1,6 @@
 """The domain's rows: facts, constraints, indexes and the QuerySets screens are made of. Writes live in `operations`."""
 
+from tickets.models.alterations import DELETABLE_FOR, Alteration, AlterationKind, AlterationState, Obstacle
 from tickets.models.api import ApiAnswer, ApiSession, Scope, ServiceAccount
 from tickets.models.catalog import Tag, Topic
 from tickets.models.customers import Customer
@@ -7,15 +8,19 @@ from tickets.models.delivery import Decision, Delivery, DeliveryState, Lane, Rea
 from tickets.models.jobs import Job, JobState
 from tickets.models.messages import (
     MAX_ORIGIN,
+    MAX_REACTIONS,
     PREVIEW_LENGTH,
     Attachment,
     AttachmentState,
     ContentType,
+    HiddenCard,
     Message,
     MessageRevision,
     Notice,
     Sender,
+    ThumbnailState,
     attachment_path,
+    thumbnail_path,
 )
 from tickets.models.people import MANAGERS, SUPERVISORS, Language, Presence, Team, Theme, User
 from tickets.models.second_factor import RecoveryCode, SecondFactor
@@ -37,18 +42,24 @@ from tickets.models.tickets import (
     Trouble,
     View,
 )
+from tickets.models.typing import Typing
 from tickets.models.webhooks import Webhook, WebhookCall, WebhookOff
 
 __all__ = [
     "ACTIVE",
     "COUNT_CAP",
+    "DELETABLE_FOR",
     "MANAGERS",
     "MAX_ORIGIN",
+    "MAX_REACTIONS",
     "PAST",
     "PREVIEW_LENGTH",
     "REOPEN_WITHIN",
     "SUBJECT_LENGTH",
     "SUPERVISORS",
+    "Alteration",
+    "AlterationKind",
+    "AlterationState",
     "ApiAnswer",
     "ApiSession",
     "AppendOnlyError",
@@ -62,6 +73,7 @@ __all__ = [
     "DeliveryState",
     "Draft",
     "Event",
+    "HiddenCard",
     "Job",
     "JobState",
     "Lane",
@@ -69,6 +81,7 @@ __all__ = [
     "Message",
     "MessageRevision",
     "Notice",
+    "Obstacle",
     "Presence",
     "Priority",
     "Reason",
@@ -82,14 +95,17 @@ __all__ = [
     "Tag",
     "Team",
     "Theme",
+    "ThumbnailState",
     "Ticket",
     "TicketReader",
     "Topic",
     "Trouble",
+    "Typing",
     "User",
     "View",
     "Webhook",
     "WebhookCall",
     "WebhookOff",
     "attachment_path",
+    "thumbnail_path",
 ]

@@ -27,10 +27,11 @@ class DeliveryState(models.TextChoices):
 
 
 class Decision(models.TextChoices):
-    """What a person decided about a delivery whose fate Telegram did not tell."""
+    """What a person decided about a delivery whose fate Telegram did not tell, or of which a part has left."""
 
     ARRIVED = "arrived", _("Отмечено дошедшим")
     RESENT = "resent", _("Отправлено ещё раз")
+    LEFT = "left", _("Остальное не отправлено")
 
 
 class Reason(models.TextChoices):
@@ -43,6 +44,7 @@ class Reason(models.TextChoices):
     TOO_BIG = "too_big", _("Файл слишком большой для Telegram")
     BAD_FILE = "bad_file", _("Telegram не принял файл")
     NO_CHAT = "no_chat", _("Клиент ещё не писал боту")
+    NO_VOICE = "no_voice", _("Клиент не принимает голосовые сообщения")
     REFUSED = "refused", _("Telegram не принял сообщение")
     WITHDRAWN = "withdrawn", _("Отозвано менеджером")
     UNDONE = "undone", _("Действие отменено")
@@ -54,7 +56,8 @@ class Delivery(models.Model):
     """What must reach the customer: one per message of ours. Its state is what the desk says about that message.
 
     `parts_sent` counts the message's parts Telegram has accepted (a part is one attachment, or one piece of the text
-    where there is none), so that sending again repeats only what may be missing.
+    where there is none), so that sending again repeats only what may be missing. `parts_tried` counts those the last
+    request carried: several files of an album arrive together, or are in doubt together.
     """
 
     #: Not at an end: what the index `delivery_unsettled` holds.
@@ -74,6 +77,7 @@ class Delivery(models.Model):
     state = models.CharField(_("состояние"), max_length=9, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
     reason = models.CharField(_("причина"), max_length=16, choices=Reason.choices, blank=True)
     parts_sent = models.PositiveSmallIntegerField(_("принято частей"), default=0)
+    parts_tried = models.PositiveSmallIntegerField(_("частей в последней попытке"), default=1, db_default=1)
     queued_at = models.DateTimeField(_("в очереди с"), default=timezone.now)
     due_at = models.DateTimeField(_("не раньше"), default=timezone.now)
     expires_at = models.DateTimeField(_("не позже"), null=True, blank=True)
@@ -132,6 +136,12 @@ class Delivery(models.Model):
         unsure = self.state == DeliveryState.UNKNOWN
         broken_off = self.state == DeliveryState.FAILED and self.parts_sent > 0
         return self.lane == Lane.REPLY and not self.decision and (unsure or broken_off)
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether the customer has the first parts, and the rest waits for somebody to say whether it shall go too."""
+        broken_off = self.state in (DeliveryState.HELD, DeliveryState.FAILED) and self.parts_sent > 0
+        return self.lane == Lane.REPLY and not self.decision and broken_off
 
     @property
     def can_be_changed(self) -> bool:

@@ -2,6 +2,7 @@ import secrets
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from django.core.files.storage import FileSystemStorage
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,11 +13,14 @@ from tickets.models.people import User
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
+    from tickets.models.alterations import Alteration
     from tickets.models.delivery import Delivery
 
 PREVIEW_LENGTH = 140
 #: A name or a title in Telegram is shorter.
 MAX_ORIGIN = 200
+#: One message takes up to three reactions of a person (Telegram Premium), an emoji of several code points each.
+MAX_REACTIONS = 64
 
 
 class Sender(models.TextChoices):
@@ -38,6 +42,8 @@ class Notice(models.TextChoices):
     HELP = "help", _("Справка")
     SOLVED = "solved", _("Обращение решено")
     REOPENED = "reopened", _("Обращение снова в работе")
+    APOLOGY = "apology", _("Извинение за перерыв в работе")
+    REPEAT = "repeat", _("Просьба повторить")
     OTHER = "other", _("Другое")
 
 
@@ -162,6 +168,19 @@ class Message(models.Model):
     sent_at = models.DateTimeField(_("написано"), default=timezone.now)
     edited_at = models.DateTimeField(_("изменено"), null=True, blank=True)
     edited_after_answer = models.BooleanField(_("изменено после ответа"), default=False, db_default=False)
+    deleted_at = models.DateTimeField(_("удалено у клиента"), null=True, blank=True)
+    alteration = models.ForeignKey(
+        "tickets.Alteration",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("последнее изменение у клиента"),
+        db_index=False,  # read from the message's side alone
+    )
+    live_until = models.DateTimeField(_("геопозиция обновляется до"), null=True, blank=True)
+    placed_at = models.DateTimeField(_("геопозиция обновлена"), null=True, blank=True)
+    reactions = models.CharField(_("реакции клиента"), max_length=MAX_REACTIONS, blank=True, db_default="", default="")
     created_at = models.DateTimeField(_("принято"), default=timezone.now, editable=False)
 
     objects = MessageQuerySet.as_manager()
@@ -169,6 +188,7 @@ class Message(models.Model):
     if TYPE_CHECKING:
         attachments: RelatedManager["Attachment"]
         revisions: RelatedManager["MessageRevision"]
+        alterations: RelatedManager["Alteration"]
         delivery: "Delivery"
         # Fetched for a conversation.
         parts: list["Attachment"]
@@ -213,6 +233,8 @@ class Message(models.Model):
     @property
     def content_label(self) -> str:
         """What kind of message this is in words, for a bubble, a preview or a quote."""
+        if self.live_until is not None:
+            return str(_("Живая геопозиция"))
         return str(dict(ContentType.choices).get(self.content_type, self.content_type))
 
     @property
@@ -223,6 +245,11 @@ class Message(models.Model):
     @property
     def is_from_us(self) -> bool:
         return self.sender in (Sender.MANAGER, Sender.SYSTEM)
+
+    @property
+    def pending(self) -> "Alteration | None":
+        """The change of this message that is on its way to the customer."""
+        return self.alteration if self.alteration is not None and self.alteration.is_pending else None
 
 
 class MessageRevision(models.Model):
@@ -243,10 +270,39 @@ class MessageRevision(models.Model):
         return f"{self.message_id}, {self.replaced_at:%Y-%m-%d %H:%M}"
 
 
+class HiddenCard(models.Model):
+    """A payment card number a customer wrote. The message's own words hold it masked; who asks for it is recorded."""
+
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.PROTECT,
+        related_name="hidden_cards",
+        verbose_name=_("сообщение"),
+        db_index=False,  # hidden_card_once below begins with it
+    )
+    number = models.CharField(_("номер карты"), max_length=19)
+
+    class Meta:
+        verbose_name = _("скрытый номер карты")
+        verbose_name_plural = _("скрытые номера карт")
+        constraints = [
+            # Ticket page: whether a bubble has something to show; the numbers themselves when somebody asks.
+            models.UniqueConstraint(fields=["message", "number"], name="hidden_card_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id}, {self.number[-4:]}"
+
+
 def attachment_path(_attachment: "Attachment | None", _file_name: str) -> str:
     """A random place on disk: names from outside never reach the file system."""
     token = secrets.token_hex(16)
     return str(PurePosixPath("attachments") / token[:2] / token[2:4] / token)
+
+
+def thumbnail_path(_attachment: "Attachment | None", _file_name: str) -> str:
+    """A random place of its own: whoever has seen one name can guess no other."""
+    return attachment_path(None, "").replace("attachments", "thumbnails", 1)
 
 
 class AttachmentState(models.TextChoices):
@@ -258,11 +314,23 @@ class AttachmentState(models.TextChoices):
     FAILED = "failed", _("Не загрузился")
 
 
+class ThumbnailState(models.TextChoices):
+    """What became of a picture's small still. Until somebody has looked at a file there is no state."""
+
+    MADE = "made", _("Есть")
+    NEEDLESS = "needless", _("Не нужна")
+    REFUSED = "refused", _("Картинка не читается")
+
+
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def due_for_fetching(self) -> "AttachmentQuerySet":
         """Files a worker may begin to fetch now, longest due first. Of one being fetched, the worker has died."""
         in_work = (AttachmentState.PENDING, AttachmentState.FETCHING)
         return self.filter(state__in=in_work, due_at__lte=timezone.now()).order_by("due_at", "pk")
+
+    def without_thumbnail(self) -> "AttachmentQuerySet":
+        """Files nobody has looked at yet for a small still, the newest first."""
+        return self.filter(state=AttachmentState.READY, thumbnail_state__isnull=True).order_by("-pk")
 
 
 class Attachment(models.Model):
@@ -276,6 +344,9 @@ class Attachment(models.Model):
     file = models.FileField(_("файл"), upload_to=attachment_path, max_length=200, blank=True)
     file_name = models.CharField(_("имя файла"), max_length=255, blank=True)
     sniffed_type = models.CharField(_("тип по содержимому"), max_length=80, blank=True)
+    digest = models.CharField(
+        _("отпечаток содержимого"), max_length=64, blank=True, db_default="", help_text=_("SHA-256 файла от менеджера.")
+    )
     size = models.PositiveBigIntegerField(_("размер, байт"), null=True, blank=True)
     width = models.PositiveIntegerField(_("ширина"), null=True, blank=True)
     height = models.PositiveIntegerField(_("высота"), null=True, blank=True)
@@ -287,6 +358,12 @@ class Attachment(models.Model):
     reason = models.CharField(_("причина"), max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(_("попытки"), default=0)
     due_at = models.DateTimeField(_("следующая попытка"), null=True, blank=True)
+    thumbnail = models.FileField(
+        _("уменьшенная картинка"), upload_to=thumbnail_path, max_length=200, blank=True, db_default=""
+    )
+    thumbnail_state = models.CharField(  # noqa: DJ001  # SQLite sees in NULL alone that a partial index answers
+        _("что с уменьшенной картинкой"), max_length=8, choices=ThumbnailState.choices, null=True, blank=True
+    )
 
     objects = AttachmentQuerySet.as_manager()
 
@@ -306,7 +383,21 @@ class Attachment(models.Model):
                 condition=models.Q(state__in=[AttachmentState.PENDING, AttachmentState.FETCHING]),
                 name="attachment_to_fetch",
             ),
+            # Outbox: the same bytes sent before, which Telegram can send again by itself.
+            models.Index(fields=["digest"], name="attachment_same_bytes"),
+            # Jobs: files nobody has looked at for a small still, newest first.
+            models.Index(
+                fields=["state", "-id"],
+                condition=models.Q(thumbnail_state__isnull=True),
+                name="attachment_without_thumbnail",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.file_name or str(self.get_kind_display())
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the file has gone from the disk since it came. A store over the network is not asked."""
+        on_disk = isinstance(self.file.storage, FileSystemStorage)
+        return self.state == AttachmentState.READY and on_disk and not self.file.storage.exists(str(self.file.name))

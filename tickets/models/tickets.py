@@ -77,6 +77,7 @@ class Trouble(models.IntegerChoices):
     HELD = 1, _("Ждёт решения")
     UNKNOWN = 2, _("Могло не дойти")
     FAILED = 3, _("Не доставлено")
+    UNALTERED = 4, _("Не изменено у клиента")
 
 
 class View(models.TextChoices):
@@ -429,7 +430,13 @@ class Event(models.Model):
         REPLIED = "replied", _("Ответ")
         NOTED = "noted", _("Заметка")
         SAID = "said", _("Сообщение бота")
-        EDITED = "edited", _("Ответ изменён до отправки")
+        EDITED = "edited", _("Ответ изменён")
+        DELETED = "deleted", _("Ответ удаляется у клиента")
+        ALTERED = "altered", _("Изменение у клиента")
+        LEFT = "left", _("Оставлено, как видит клиент")
+        REACTED = "reacted", _("Реакция менеджера")
+        REACTION = "reaction", _("Реакция клиента")
+        PLACE = "place", _("Геопозиция обновлена")
         WITHDRAWN = "withdrawn", _("Ответ отозван")
         RELEASED = "released", _("Отправка продолжена")
         ARRIVED = "arrived", _("Отмечено дошедшим")
@@ -451,10 +458,12 @@ class Event(models.Model):
         UNTAGGED = "untagged", _("Метка снята")
         FILE = "file", _("Файл")
         PHONE_SHOWN = "phone_shown", _("Телефон показан")
+        CARD_SHOWN = "card_shown", _("Номер карты показан")
         STOPPED = "stopped", _("Клиент остановил бота")
         RETURNED = "returned", _("Клиент вернулся")
         MUTED = "muted", _("Клиент заглушён")
         UNMUTED = "unmuted", _("Клиент больше не заглушён")
+        GAP = "gap", _("Бот не работал, часть сообщений могла пропасть")
 
     ticket = models.ForeignKey(
         Ticket,

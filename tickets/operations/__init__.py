@@ -5,6 +5,19 @@ happens whole or raises a `Refused`.
 """
 
 from tickets.operations.acts import CHANGES_CHANNEL, OUTBOX_CHANNEL
+from tickets.operations.alterations import (
+    REACTIONS,
+    delete_reply,
+    doubt_alterations,
+    give_up_alterations,
+    is_deletable,
+    leave_as_is,
+    react,
+    settle_alteration,
+    start_alteration,
+    take_reactions,
+    wanted_reaction,
+)
 from tickets.operations.api import (
     Rotation,
     answering_once,
@@ -15,8 +28,9 @@ from tickets.operations.api import (
 )
 from tickets.operations.by_hand import enter_by_hand, open_by_hand
 from tickets.operations.by_program import open_by_program, write_by_program
+from tickets.operations.cards import reveal_cards
 from tickets.operations.catalog import bring_back, make_default_team, retire
-from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, prune_changes, wake_snoozed
+from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, mark_gap, prune_changes, wake_snoozed
 from tickets.operations.customers import mute_customer, note_flood, unmute_customer
 from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
 from tickets.operations.files import attach_file, fail_file, fetch_later, retry_file, start_fetching
@@ -49,7 +63,9 @@ from tickets.operations.incoming import (
     Received,
     choose_topic,
     identify_customer,
+    keep_former,
     language_for,
+    move_place,
     receive,
     reopen_by_customer,
     replace_file,
@@ -118,6 +134,8 @@ from tickets.operations.service_accounts import (
     revoke_service_account,
 )
 from tickets.operations.sign_ins import end_other_sign_ins, end_sign_in, mark_sign_in_used, prune_sign_ins
+from tickets.operations.thumbnails import make_thumbnails
+from tickets.operations.typing import show_typing, take_typing
 from tickets.operations.uploads import Upload
 from tickets.operations.webhooks import (
     REPEAT_WEBHOOK_CALL,
@@ -141,6 +159,7 @@ __all__ = [
     "KEY_PREFIX",
     "OUTBOX_CHANNEL",
     "PASSWORD_LINK",
+    "REACTIONS",
     "REPEAT_WEBHOOK_CALL",
     "TELL_WEBHOOK",
     "UNDO_WINDOW",
@@ -185,7 +204,9 @@ __all__ = [
     "create_service_account",
     "customer_returned",
     "customer_stopped_bot",
+    "delete_reply",
     "disable_user",
+    "doubt_alterations",
     "doubt_undelivered",
     "drop_draft",
     "edit_reply",
@@ -202,21 +223,28 @@ __all__ = [
     "follow",
     "free_tickets_of_the_gone",
     "give_back_job",
+    "give_up_alterations",
     "has_second_factor",
     "hold_stale",
     "identify_customer",
     "import_tickets",
+    "is_deletable",
     "issue_key",
     "jobs_to_ring",
+    "keep_former",
     "lacks_needed_factor",
     "language_for",
+    "leave_as_is",
     "lock_account",
     "make_default_team",
+    "make_thumbnails",
     "mark_arrived",
+    "mark_gap",
     "mark_present",
     "mark_seen",
     "mark_sign_in_used",
     "mark_unread",
+    "move_place",
     "move_to_team",
     "mute_customer",
     "new_factor_key",
@@ -231,6 +259,7 @@ __all__ = [
     "prune_jobs",
     "prune_sign_ins",
     "prune_webhook_calls",
+    "react",
     "receive",
     "record_webhook_call",
     "release",
@@ -247,6 +276,7 @@ __all__ = [
     "resolve",
     "retire",
     "retry_file",
+    "reveal_cards",
     "reveal_phone",
     "revise",
     "revoke",
@@ -262,7 +292,10 @@ __all__ = [
     "set_priority",
     "set_topic",
     "settle",
+    "settle_alteration",
+    "show_typing",
     "snooze",
+    "start_alteration",
     "start_api_session",
     "start_fetching",
     "start_jobs_missing",
@@ -270,6 +303,8 @@ __all__ = [
     "start_webhooks",
     "take",
     "take_next",
+    "take_reactions",
+    "take_typing",
     "turn_off_second_factor",
     "turn_on_second_factor",
     "turn_webhook_off",
@@ -279,6 +314,7 @@ __all__ = [
     "unsnooze",
     "use_code",
     "wake_snoozed",
+    "wanted_reaction",
     "withdraw",
     "write_by_program",
 ]

@@ -1,6 +1,7 @@
 """What customers write in other programs than Telegram, handed over by a service account."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from tickets import access
 from tickets.access import Program
+from tickets.cards import masked, numbers_in
 from tickets.models import Customer, Message, Scope, Ticket
 from tickets.operations.acts import lock_ticket
 from tickets.operations.by_hand import topic_in_use
+from tickets.operations.cards import keep_cards
 from tickets.operations.errors import Invalid, NotAllowed, NotVisible
 from tickets.operations.incoming import Incoming, receive
 from tickets.operations.uploads import Upload, check_uploads, stored
@@ -46,7 +49,9 @@ def write_by_program(
     check_uploads(uploads)
     if not text.strip() and not uploads:
         raise Invalid("text", _("Напишите текст или приложите файл."))
-    with stored(uploads) as files, transaction.atomic():
+    numbers = numbers_in(*(upload.name for upload in uploads))
+    hidden = [replace(upload, name=masked(upload.name)) for upload in uploads]
+    with stored(hidden) as files, transaction.atomic():
         ticket = lock_ticket(ticket_id)
         if not access.can_see(program, ticket):
             raise NotVisible
@@ -60,6 +65,7 @@ def write_by_program(
         )
         message = receive(customer=ticket.customer, incoming=incoming, ticket=ticket).message
         files.attach_to(message)
+        keep_cards(message, numbers)
         return message
 
 

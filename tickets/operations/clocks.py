@@ -55,6 +55,14 @@ def free_tickets_of_the_gone() -> int:
     return sum(free_ticket_of_the_gone(ticket_id) for ticket_id in list(abandoned))
 
 
+@transaction.atomic
+def mark_gap(*, ticket_id: int, since: datetime, until: datetime) -> None:
+    """Say in a ticket at work that what its customer wrote between these moments may never have come."""
+    ticket = lock_ticket(ticket_id)
+    if ticket.is_active:
+        begin(ticket).record(Event.Kind.GAP, since=since.isoformat(), until=until.isoformat())
+
+
 def prune_changes(*, now: datetime | None = None) -> int:
     """Drop Changes older than an hour: there is no replay, pages ask for what they missed."""
     deleted, _rows = Change.objects.filter(created_at__lt=(now or timezone.now()) - CHANGES_LIVE).delete()

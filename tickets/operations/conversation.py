@@ -14,6 +14,14 @@ def show_last(ticket: Ticket, message: Message) -> None:
     ticket.last_message_at = message.sent_at
 
 
+def show_last_left(ticket: Ticket) -> None:
+    """Carry into the row what was said last of what the customer still has. The caller saves."""
+    said = ticket.messages.filter(sender__in=[Sender.CLIENT, Sender.MANAGER], deleted_at__isnull=True)
+    last = said.order_by("-pk").first()
+    if last is not None:
+        show_last(ticket, last)
+
+
 def wake(ticket: Ticket) -> None:
     ticket.snoozed_until = None
 
@@ -28,10 +36,13 @@ def put_back_to_work(ticket: Ticket) -> None:
 
 
 def unanswered_since(ticket: Ticket) -> datetime | None:
-    """When the customer began to wait: the first message after our last reply that is not held, failed or withdrawn."""
+    """When the customer began to wait: the first message after our last reply that is not held, failed, withdrawn or
+    deleted again.
+    """
     not_said = [DeliveryState.HELD, DeliveryState.FAILED, DeliveryState.CANCELLED]
     lost = Delivery.objects.filter(message__ticket=ticket, state__in=not_said).values("message_id")
-    answered = ticket.messages.filter(sender=Sender.MANAGER).exclude(pk__in=lost).order_by("-pk").first()
+    replies = ticket.messages.filter(sender=Sender.MANAGER, deleted_at__isnull=True)
+    answered = replies.exclude(pk__in=lost).order_by("-pk").first()
     unanswered = ticket.messages.filter(sender=Sender.CLIENT, pk__gt=answered.pk if answered else 0)
     first = unanswered.order_by("pk").first()
     return first.sent_at if first else None

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tickets import access
-from tickets.models import Attachment, AttachmentState, Change, Event, User
+from tickets.models import Attachment, AttachmentState, Change, ContentType, Event, User
 from tickets.operations.acts import acting, begin, lock_ticket
 from tickets.operations.errors import NotVisible, WrongState
 from tickets.operations.uploads import Upload, stored
@@ -45,12 +45,14 @@ def attach_file(*, attachment_id: int, file: "File[bytes]") -> Attachment:
 
     The bytes go to storage before any row is locked; where the row cannot be written they are removed again.
     """
-    with stored([Upload(name="", file=file)]) as files, transaction.atomic():
+    # How it travelled is known; as what its bytes could is not asked.
+    with stored([Upload(name="", file=file, kind=ContentType.DOCUMENT)]) as files, transaction.atomic():
         fetched = files.files[0]
         attachment = _lock(attachment_id)
         attachment.file.name = fetched.path
         attachment.sniffed_type, attachment.size = fetched.media_type, fetched.size
         attachment.state, attachment.reason, attachment.due_at = AttachmentState.READY, "", None
+        attachment.thumbnail.name, attachment.thumbnail_state = "", None
         attachment.save()
         _announce(attachment)
         files.taken = True
@@ -68,7 +70,7 @@ def fail_file(*, attachment_id: int, state: AttachmentState, reason: str = "") -
 
 
 def retry_file(*, attachment_id: int, actor: User) -> Attachment:
-    """Ask for a failed file again.
+    """Ask for a failed file again, or one that has gone from the disk.
 
     :raises WrongState: it is here already, or on its way.
     """
@@ -77,7 +79,7 @@ def retry_file(*, attachment_id: int, actor: User) -> Attachment:
         raise NotVisible
     with acting(ticket_id, actor=actor, may=access.can_note) as act:
         attachment = Attachment.objects.select_for_update().get(pk=attachment_id)
-        if attachment.state not in (AttachmentState.FAILED, AttachmentState.GONE):
+        if attachment.state not in (AttachmentState.FAILED, AttachmentState.GONE) and not attachment.is_lost:
             raise WrongState
         attachment.state, attachment.reason, attachment.attempts = AttachmentState.PENDING, "", 0
         attachment.due_at = timezone.now()

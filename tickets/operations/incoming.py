@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from tickets.cards import masked, numbers_in
 from tickets.models import (
     MAX_ORIGIN,
     SUBJECT_LENGTH,
@@ -30,7 +31,8 @@ from tickets.models import (
     Topic,
     User,
 )
-from tickets.operations.acts import begin, lock_ticket
+from tickets.operations.acts import announce, begin, lock_ticket
+from tickets.operations.cards import keep_cards
 from tickets.operations.conversation import put_back_to_work, show_last, wake
 from tickets.operations.errors import WrongState
 from tickets.operations.outgoing import cancel_solved_notice, customer_returned
@@ -68,6 +70,10 @@ class Incoming:
     files: Sequence[IncomingFile] = field(default_factory=tuple)
     quote: Message | None = None
     quote_text: str = ""
+    #: Of a live location, until when the customer shows where they are.
+    live_until: datetime | None = None
+    #: Of one that had moved already when it was first heard of, as of when this is the place.
+    placed_at: datetime | None = None
     #: Whose words these are, where the customer passes somebody else's on.
     forwarded_from: str = ""
     media_group_id: str = ""
@@ -157,9 +163,28 @@ def receive(
 
     A customer who is muted, or has opened `opens_most` tickets within the hour, opens no other from the chat: the
     newest takes it.
+
+    Numbers of payment cards are kept apart, and masked in whatever anybody reads.
     """
     if customer.stopped_bot_at is not None and incoming.is_from_chat:
-        customer_returned(customer=customer)
+        customer_returned(customer=customer, wrote_at=incoming.sent_at)
+    names = (file.file_name for file in incoming.files)
+    numbers = numbers_in(incoming.text, incoming.quote_text, incoming.subject, *names)
+    if numbers:
+        incoming = replace(
+            incoming,
+            text=masked(incoming.text),
+            quote_text=masked(incoming.quote_text),
+            subject=masked(incoming.subject),
+        )
+    received = _receive(customer, incoming, ticket, topic, opens_most)
+    keep_cards(received.message, numbers)
+    return received
+
+
+def _receive(
+    customer: Customer, incoming: Incoming, ticket: Ticket | None, topic: Topic | None, opens_most: int | None
+) -> Received:
     current = lock_ticket(ticket.pk) if ticket is not None else None
     if (current is None or _is_over(current)) and incoming.is_from_chat:
         newest = _ticket_to_join(customer, opens_most)
@@ -261,6 +286,8 @@ def _store(ticket: Ticket, incoming: Incoming) -> Message:
         forwarded_from=storable(incoming.forwarded_from)[:MAX_ORIGIN],
         media_group_id=incoming.media_group_id[:64],
         sent_at=incoming.sent_at,
+        live_until=incoming.live_until,
+        placed_at=incoming.placed_at,
     )
     for position, file in enumerate(incoming.files):
         _expect(message, file, position)
@@ -273,7 +300,7 @@ def _expect(message: Message, file: IncomingFile, position: int) -> Attachment:
         message=message,
         kind=file.kind,
         position=position,
-        file_name=storable(file.file_name)[:255],
+        file_name=masked(storable(file.file_name))[:255],
         size=file.size,
         width=file.width,
         height=file.height,
@@ -286,14 +313,20 @@ def _expect(message: Message, file: IncomingFile, position: int) -> Attachment:
 
 @transaction.atomic
 def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], edited_at: datetime) -> Message:
-    """Take over a customer's edit and keep what it replaced. An edit that changes nothing visible leaves no trace."""
+    """Take over a customer's edit and keep what it replaced. An edit that changes nothing visible leaves no trace.
+
+    One that comes after a later one, as from an update tried again, takes nothing back: its words join the former ones.
+    """
     if message.ticket_id is None:
         raise WrongState
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
-    text = storable(text)
+    keep_cards(message, numbers_in(text))
+    text = masked(storable(text))
     if (message.text, message.entities) == (text, list(entities)):
         return message
+    if message.edited_at is not None and edited_at < message.edited_at:
+        return _remember_former(message, text, entities)
     MessageRevision.objects.create(message=message, text=message.text, entities=message.entities, replaced_at=edited_at)
     message.text, message.entities, message.edited_at = text, list(entities), edited_at
     message.edited_after_answer = _is_answered(ticket, message)
@@ -304,13 +337,70 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
     return message
 
 
+@transaction.atomic
+def move_place(*, message: Message, text: str, live_until: datetime, placed_at: datetime) -> Message:
+    """Take over where the customer is now, as a live location tells every few seconds until `live_until`.
+
+    Nobody has edited anything, so the places it left behind are not kept, and history has a line a minute at most. What
+    is told late, or twice, moves nothing.
+    """
+    if message.ticket_id is None:
+        raise WrongState
+    ticket = lock_ticket(message.ticket_id)
+    message.refresh_from_db()
+    was_placed_at, was_until = message.placed_at or message.sent_at, message.live_until
+    told = (text, live_until, placed_at)
+    if placed_at < was_placed_at or told == (message.text, was_until, message.placed_at):
+        return message
+    message.text, message.live_until, message.placed_at = told
+    message.save(update_fields=["text", "live_until", "placed_at"])
+    if ticket.last_message_id == message.pk:
+        show_last(ticket, message)
+    if live_until != was_until or placed_at.replace(second=0) > was_placed_at:
+        begin(ticket).record(Event.Kind.PLACE, change=Change.Kind.MESSAGE_STATE, message=message)
+    else:
+        ticket.save()
+        announce(ticket, Change.Kind.MESSAGE_STATE, message=message)
+    return message
+
+
+def _remember_former(message: Message, text: str, entities: Sequence[dict[str, Any]]) -> Message:
+    """Keep words that were replaced before we heard of them, unless we have."""
+    if not any((former.text, former.entities) == (text, list(entities)) for former in message.revisions.all()):
+        MessageRevision.objects.create(
+            message=message, text=text, entities=list(entities), replaced_at=message.edited_at or timezone.now()
+        )
+    return message
+
+
+@transaction.atomic
+def keep_former(*, message: Message, text: str, entities: Sequence[dict[str, Any]]) -> bool:
+    """Keep what a message said before its edit, where that comes only afterwards: its update was parked for a while.
+
+    False where these words are known, as with an update that comes twice.
+    """
+    numbers, text = numbers_in(text), masked(storable(text))
+    if message.ticket_id is None or message.sender != Sender.CLIENT:
+        return False
+    ticket = lock_ticket(message.ticket_id)
+    message.refresh_from_db()
+    if text in ("", message.text) or MessageRevision.objects.filter(message=message, text=text).exists():
+        return False
+    message.edited_at = message.edited_at or timezone.now()
+    message.save(update_fields=["edited_at"])
+    MessageRevision.objects.create(message=message, text=text, entities=list(entities), replaced_at=message.edited_at)
+    keep_cards(message, numbers)
+    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    return True
+
+
 def _is_answered(ticket: Ticket, message: Message) -> bool:
     """Whether a manager has replied since: what was answered may then be another question.
 
-    A reply taken back, refused or held has told the customer nothing.
+    A reply taken back, refused, held or deleted has told the customer nothing.
     """
     silent = [DeliveryState.CANCELLED, DeliveryState.FAILED, DeliveryState.HELD]
-    replies = ticket.messages.filter(sender=Sender.MANAGER, pk__gt=message.pk)
+    replies = ticket.messages.filter(sender=Sender.MANAGER, pk__gt=message.pk, deleted_at__isnull=True)
     return replies.exclude(delivery__state__in=silent, delivery__parts_sent=0).exists()
 
 
@@ -356,6 +446,7 @@ def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -
         )
         message.edited_at, message.edited_after_answer = edited_at, _is_answered(ticket, message)
         message.save(update_fields=["edited_at", "edited_after_answer"])
+    keep_cards(message, numbers_in(file.file_name))
     attachment = _expect(message, file, message.attachments.count())
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
     return attachment

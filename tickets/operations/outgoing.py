@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from tickets import access
 from tickets.models import (
     ACTIVE,
+    Alteration,
     Change,
     ContentType,
     Customer,
@@ -34,6 +35,8 @@ from tickets.text import pieces_of
 UNDO_WINDOW = timedelta(seconds=8)
 STALE_AFTER = timedelta(minutes=30)
 RELEASED_WITHIN = timedelta(hours=24)
+#: Between Telegram's clock and ours.
+CLOCKS_DIFFER = timedelta(minutes=1)
 AUTOMATIC_LIVES = timedelta(hours=1)
 
 FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
@@ -154,10 +157,17 @@ def start_sending(*, delivery_id: int) -> Delivery | None:
 
 @transaction.atomic
 def settle(
-    *, delivery_id: int, state: DeliveryState, parts_sent: int, reason: Reason | str = "", late: bool = False
+    *,
+    delivery_id: int,
+    state: DeliveryState,
+    parts_sent: int,
+    parts_tried: int = 1,
+    reason: Reason | str = "",
+    late: bool = False,
 ) -> Delivery:
-    """What became of a delivery. `parts_sent` counts the parts Telegram has accepted so far; `late` is news of a part
-    that was given up as unknown before, while others may be on their way.
+    """What became of a delivery. `parts_sent` counts the parts Telegram has accepted so far, `parts_tried` those the
+    last request carried; `late` is news of a part that was given up as unknown before, while others may be on their
+    way.
 
     Only a success that comes late changes what is already settled: an unknown one may still become sent, or go on with
     its other parts as long as nobody has decided about it.
@@ -169,7 +179,7 @@ def settle(
         goes_on = state == DeliveryState.QUEUED and parts_sent > delivery.parts_sent and not delivery.decision
         if state != DeliveryState.SENT and not goes_on:
             return delivery
-    delivery.parts_sent = parts_sent
+    delivery.parts_sent, delivery.parts_tried = parts_sent, parts_tried
     _settle(ticket, delivery, state, reason)
     return delivery
 
@@ -189,12 +199,13 @@ def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, rea
     if state in IN_TROUBLE:
         # A decision about an earlier part says nothing of this one.
         delivery.decision, delivery.decided_by = "", None
-    delivery.save(update_fields=["state", "reason", "parts_sent", "settled_at", "decision", "decided_by"])
+    fields = ["state", "reason", "parts_sent", "parts_tried", "settled_at", "decision", "decided_by"]
+    delivery.save(update_fields=fields)
     # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
     if ticket is not None and (state != DeliveryState.QUEUED or was_unknown):
         if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
             bring_back_unanswered(ticket)
-            _tell_author(ticket, delivery.message)
+            tell_author(ticket, delivery.message)
         if ticket.trouble or state in IN_TROUBLE:
             show_trouble(ticket)
         begin(ticket).record(
@@ -202,7 +213,7 @@ def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, rea
         )
 
 
-def _tell_author(ticket: Ticket, message: Message) -> None:
+def tell_author(ticket: Ticket, message: Message) -> None:
     """Whoever wrote it may have left the ticket, and must hear that it did not simply arrive."""
     author = message.author
     if author is not None and access.can_see(author, ticket):
@@ -222,7 +233,9 @@ def bring_back_unanswered(ticket: Ticket) -> None:
 
 
 def show_trouble(ticket: Ticket) -> None:
-    """Carry the worst undecided delivery of a person's reply into the ticket's row. The caller saves."""
+    """Carry the worst that befell a person's reply, and nobody has decided about, into the ticket's row. The caller
+    saves.
+    """
     replies = Delivery.objects.filter(message__ticket=ticket, lane=Lane.REPLY)
     found = Trouble.NONE
     if replies.filter(state=DeliveryState.HELD).exists():
@@ -231,15 +244,21 @@ def show_trouble(ticket: Ticket) -> None:
         found = Trouble.UNKNOWN
     if replies.filter(state=DeliveryState.FAILED, decision="").exists():
         found = Trouble.FAILED
+    if found == Trouble.NONE and Alteration.objects.to_look_at().filter(message__ticket=ticket).exists():
+        found = Trouble.UNALTERED
     ticket.trouble = found
 
 
 @transaction.atomic
-def customer_stopped_bot(*, customer: Customer) -> None:
-    """Mark the customer as unreachable: replies on their way are held, the bot's own sentences dropped."""
+def customer_stopped_bot(*, customer: Customer, at: datetime | None = None) -> None:
+    """Mark the customer as unreachable: replies on their way are held, the bot's own sentences dropped.
+
+    `at`: when they stopped the bot, where Telegram says so and it comes late.
+    """
     if customer.stopped_bot_at is not None:
         return
-    customer.stopped_bot_at = timezone.now()
+    now = timezone.now()
+    customer.stopped_bot_at = at if at is not None and at < now - CLOCKS_DIFFER else now
     customer.save(update_fields=["stopped_bot_at"])
     for ticket in lock_tickets_concerned(customer):
         held = _queued(customer).filter(message__ticket=ticket, lane=Lane.REPLY)
@@ -253,9 +272,13 @@ def customer_stopped_bot(*, customer: Customer) -> None:
 
 
 @transaction.atomic
-def customer_returned(*, customer: Customer) -> None:
-    """The customer is reachable again: what was held less than 24 hours ago goes, older waits for its manager."""
-    if customer.stopped_bot_at is None:
+def customer_returned(*, customer: Customer, wrote_at: datetime | None = None) -> None:
+    """The customer is reachable again: what was held less than 24 hours ago goes, older waits for its manager.
+
+    `wrote_at`: what tells so was written then. Words from before they stopped the bot, which only come now, do not.
+    """
+    stopped_at = customer.stopped_bot_at
+    if stopped_at is None or (wrote_at is not None and wrote_at < stopped_at - CLOCKS_DIFFER):
         return
     customer.stopped_bot_at = None
     customer.save(update_fields=["stopped_bot_at"])

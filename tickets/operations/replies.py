@@ -2,15 +2,16 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
+from tickets.formatting import Formatted, checked, joined, pieces_of, trimmed
 from tickets.models import (
     Change,
     Decision,
@@ -27,9 +28,11 @@ from tickets.models import (
     TicketReader,
     User,
 )
-from tickets.operations.acts import OUTBOX_CHANNEL, Act, acting, begin, lock_ticket, notify, refuse_unseen
+from tickets.operations.acts import OUTBOX_CHANNEL, Act, acting, notify, refuse_unseen
+from tickets.operations.alterations import edit_sent
 from tickets.operations.conversation import recount_waiting, show_last, wake
-from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, WrongState
+from tickets.operations.deciding import deciding
+from tickets.operations.errors import AnotherText, Invalid, WrongState
 from tickets.operations.handling import check_snooze, mark_resolved, mark_taken
 from tickets.operations.outgoing import (
     bring_back_unanswered,
@@ -40,7 +43,7 @@ from tickets.operations.outgoing import (
 )
 from tickets.operations.seen import Seen
 from tickets.operations.uploads import StoredFiles, Upload, check_uploads, digest_of, stored
-from tickets.text import MAX_CAPTION, MAX_REPLY, pieces_of, storable, utf16_length
+from tickets.text import MAX_CAPTION, MAX_REPLY, storable, utf16_length
 
 NOTHING_TO_DECIDE = _("Здесь уже нечего решать: состояние сообщения изменилось. Обновите страницу.")
 
@@ -60,6 +63,7 @@ def reply(
     actor: User,
     text: str,
     client_id: uuid.UUID,
+    entities: Sequence[Mapping[str, Any]] = (),
     uploads: Sequence[Upload] = (),
     quote_id: int | None = None,
     seen: Seen | None = None,
@@ -68,16 +72,17 @@ def reply(
 ) -> Message:
     """Answer the customer: a message, its delivery and the ticket's new state, at once or not at all.
 
+    `entities` are the Bot API's MessageEntity objects of the text as it is given here.
     Replying to an unassigned ticket takes it. The same `client_id` with the same content returns the first message.
 
     :raises Refused: not visible, not allowed, unseen messages, another text under this id, or a value that cannot be
-        taken (`text`, `files`, `quote`, `snooze_until`).
+        taken (`text`, `entities`, `files`, `quote`, `snooze_until`).
     """
-    text = _checked_text(text, uploads)
+    words = _checked_words(text, entities, uploads)
     check_uploads(uploads)
     if then == Then.SNOOZE:
         check_snooze(snooze_until)
-    digest = digest_of(f"{Sender.MANAGER}:{ticket_id}:{then}", text, uploads, quote_id)
+    digest = digest_of(f"{Sender.MANAGER}:{ticket_id}:{then}", words, uploads, quote_id)
 
     def may(user: User, ticket: Ticket) -> bool:
         # Who has lost the ticket meanwhile must still hear that the reply was written, or it is written twice.
@@ -93,7 +98,7 @@ def reply(
         message = _write(
             act,
             sender=Sender.MANAGER,
-            text=text,
+            words=words,
             files=files,
             quote=_quoted(act.ticket, quote_id),
             client_id=client_id,
@@ -101,39 +106,49 @@ def reply(
         )
         delivery = queue(message, lane=Lane.REPLY)
         _answered(act.ticket, message, then, snooze_until)
-        if delivery.state == DeliveryState.HELD:
+        is_held = delivery.state == DeliveryState.HELD
+        if is_held:
             show_trouble(act.ticket)
+            recount_waiting(act.ticket)  # words that lie here have answered nothing
         act.record(Event.Kind.REPLIED, change=Change.Kind.MESSAGE, message=message, then=then.value)
-        if then == Then.RESOLVE:
+        if then == Then.RESOLVE and not is_held:
             mark_resolved(act)
         return message
 
 
-def note(*, ticket_id: int, actor: User, text: str, client_id: uuid.UUID, uploads: Sequence[Upload] = ()) -> Message:
+def note(
+    *,
+    ticket_id: int,
+    actor: User,
+    text: str,
+    client_id: uuid.UUID,
+    entities: Sequence[Mapping[str, Any]] = (),
+    uploads: Sequence[Upload] = (),
+) -> Message:
     """Write to the team; the customer never sees it. Colleagues named as @Имя Фамилия follow the ticket from now on.
 
     :raises Refused: not visible, another text under this id, or a value that cannot be taken.
     """
-    text = _checked_text(text, uploads)
+    words = _checked_words(text, entities, uploads)
     check_uploads(uploads)
-    digest = digest_of(f"{Sender.NOTE}:{ticket_id}", text, uploads, None)
+    digest = digest_of(f"{Sender.NOTE}:{ticket_id}", words, uploads, None)
     with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_note) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
             return repeated
-        message = _write(act, sender=Sender.NOTE, text=text, files=files, client_id=client_id, digest=digest)
-        for colleague in _mentioned(text):
+        message = _write(act, sender=Sender.NOTE, words=words, files=files, client_id=client_id, digest=digest)
+        for colleague in _mentioned(words.text):
             TicketReader.objects.update_or_create(ticket=act.ticket, user=colleague, defaults={"follows": True})
         act.record(Event.Kind.NOTED, change=Change.Kind.MESSAGE, message=message)
         return message
 
 
-def _checked_text(text: str, uploads: Sequence[Upload]) -> str:
-    text = storable(text).replace("\r\n", "\n").strip()
-    if not text and not uploads:
+def _checked_words(text: str, entities: Sequence[Mapping[str, Any]], uploads: Sequence[Upload]) -> Formatted:
+    words = _formatted(text, entities)
+    if not words.text and not uploads:
         raise Invalid("text", _("Напишите текст или приложите файл."))
     limit = MAX_CAPTION if uploads else MAX_REPLY
-    length = utf16_length(text)
+    length = utf16_length(words.text)
     if length > limit:
         raise Invalid(
             "text",
@@ -141,7 +156,16 @@ def _checked_text(text: str, uploads: Sequence[Upload]) -> str:
                 length=length, limit=limit
             ),
         )
-    return text
+    return words
+
+
+def _formatted(text: str, entities: Sequence[Mapping[str, Any]]) -> Formatted:
+    """What a person wrote as it is kept: storable, without space around it."""
+    text = storable(text)
+    try:
+        return trimmed(text, checked(text, entities))
+    except ValueError as error:
+        raise Invalid("entities", _("Разметку такого текста Telegram не примет: {why}.").format(why=error)) from error
 
 
 def _already_written(actor: User, client_id: uuid.UUID, digest: str) -> Message | None:
@@ -165,7 +189,7 @@ def _write(
     act: Act,
     *,
     sender: Sender,
-    text: str,
+    words: Formatted,
     files: StoredFiles,
     client_id: uuid.UUID,
     digest: str,
@@ -177,7 +201,8 @@ def _write(
         sender=sender,
         author=act.actor,
         content_type=files.content_type,
-        text=text,
+        text=words.text,
+        entities=words.entities,
         quote=quote,
         client_id=client_id,
         digest=digest,
@@ -209,41 +234,31 @@ def _mentioned(text: str) -> Iterator[User]:
             yield colleague
 
 
-@contextmanager
-def _deciding(
-    message_id: int, actor: User, seen: Seen | None, may: Callable[[User, Message], bool] = access.can_decide
-) -> Iterator[tuple[Act, Delivery]]:
-    """One act on a reply's delivery: the ticket's row locked, then the delivery's, so that no worker claims it now."""
-    with transaction.atomic():
-        message = Message.objects.filter(pk=message_id, sender=Sender.MANAGER).first()
-        if message is None or message.ticket_id is None:
-            raise NotVisible
-        ticket = lock_ticket(message.ticket_id)
-        if not access.can_see(actor, ticket):
-            raise NotVisible
-        message.ticket = ticket
-        if not may(actor, message):
-            raise NotAllowed
-        refuse_unseen(ticket, actor, seen)
-        delivery = Delivery.objects.select_for_update().get(pk=message_id)
-        delivery.message = message
-        yield begin(ticket, actor), delivery
+def edit_reply(
+    *,
+    message_id: int,
+    actor: User,
+    text: str,
+    entities: Sequence[Mapping[str, Any]] = (),
+    seen: Seen | None = None,
+) -> Message:
+    """Change the words of a reply. What was held or refused goes on its way again; where Telegram has it already, they
+    change there too.
 
-
-def edit_reply(*, message_id: int, actor: User, text: str, seen: Seen | None = None) -> Message:
-    """Change the words of a reply that has not left yet. What was held or refused goes on its way again.
-
-    :raises WrongState: Telegram already has it.
+    :raises WrongState: it is leaving just now, or did not simply arrive.
     """
-    with _deciding(message_id, actor, seen) as (act, delivery):
-        _refuse_departed(delivery)
+    with deciding(message_id, actor, seen) as (act, delivery):
         message = delivery.message
-        text = storable(text).replace("\r\n", "\n").strip()
-        _check_edited(text, message)
+        words = _formatted(text, entities)
+        _check_edited(words.text, message)
+        if delivery.state == DeliveryState.SENT:
+            edit_sent(act, delivery, words)
+            return message
+        _refuse_departed(delivery)
         MessageRevision.objects.create(
             message=message, text=message.text, entities=message.entities, replaced_at=timezone.now()
         )
-        message.text, message.entities, message.edited_at = text, [], timezone.now()
+        message.text, message.entities, message.edited_at = words.text, words.entities, timezone.now()
         message.save(update_fields=["text", "entities", "edited_at"])
         _requeue(delivery)
         recount_waiting(act.ticket)
@@ -267,7 +282,7 @@ def withdraw(*, message_id: int, actor: User, seen: Seen | None = None) -> Messa
 
     :raises WrongState: Telegram already has it.
     """
-    with _deciding(message_id, actor, seen) as (act, delivery):
+    with deciding(message_id, actor, seen) as (act, delivery):
         _refuse_departed(delivery)
         delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.WITHDRAWN
         delivery.settled_at = timezone.now()
@@ -282,7 +297,7 @@ def release(*, message_id: int, actor: User, seen: Seen | None = None) -> Messag
 
     :raises WrongState: it is not held.
     """
-    with _deciding(message_id, actor, seen) as (act, delivery):
+    with deciding(message_id, actor, seen) as (act, delivery):
         if delivery.state != DeliveryState.HELD:
             raise WrongState(_("Это сообщение уже не ждёт решения. Обновите страницу."))
         _requeue(delivery)
@@ -294,16 +309,18 @@ def release(*, message_id: int, actor: User, seen: Seen | None = None) -> Messag
 def mark_arrived(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """«Дошло»: the manager knows the customer has it. No tick appears, only Telegram's word gives one.
 
-    The parts of the message that waited behind the unsure one go on.
+    The parts of the message that waited behind the unsure one go on; of one from a backup none waited, all may have
+    left since.
 
     :raises WrongState: there is nothing to decide.
     """
-    with _deciding(message_id, actor, seen) as (act, delivery):
+    with deciding(message_id, actor, seen) as (act, delivery):
         if delivery.state != DeliveryState.UNKNOWN or delivery.decision:
             raise WrongState(NOTHING_TO_DECIDE)
-        delivery.parts_sent += 1
+        parts, restored = parts_of(delivery.message), delivery.reason == Reason.RESTORED
+        delivery.parts_sent = parts if restored else delivery.parts_sent + delivery.parts_tried
         delivery.decision, delivery.decided_by = Decision.ARRIVED, actor
-        if delivery.parts_sent < parts_of(delivery.message):
+        if delivery.parts_sent < parts:
             delivery.state, delivery.settled_at = DeliveryState.QUEUED, None
             delivery.queued_at = timezone.now()
             notify(OUTBOX_CHANNEL)
@@ -317,7 +334,7 @@ def resend(*, message_id: int, actor: User, seen: Seen | None = None) -> Message
 
     :raises WrongState: there is nothing to decide.
     """
-    with _deciding(message_id, actor, seen) as (act, delivery):
+    with deciding(message_id, actor, seen) as (act, delivery):
         if not delivery.can_be_resent:
             raise WrongState(NOTHING_TO_DECIDE)
         delivery.decision, delivery.decided_by = Decision.RESENT, actor
@@ -335,15 +352,17 @@ def _copy_unsent(delivery: Delivery, actor: User) -> Message:
     files = list(original.attachments.order_by("position"))
     unsent = files[delivery.parts_sent :]
     # The words leave with the first file, or in pieces of their own.
-    said = pieces_of(original.text)[:1] if files else pieces_of(original.text)
+    pieces = pieces_of(original.text, original.entities)
+    unsaid = (pieces[:1] if files else pieces)[delivery.parts_sent :]
+    words = joined(unsaid, "\n") if delivery.parts_sent else Formatted(original.text, original.entities)
     repeat = Message.objects.create(
         ticket=original.ticket,
         customer=original.customer,
         sender=Sender.MANAGER,
         author=actor,
         content_type=unsent[0].kind if unsent else original.content_type,
-        text=original.text if delivery.parts_sent == 0 else "\n".join(said[delivery.parts_sent :]),
-        entities=original.entities if delivery.parts_sent == 0 else [],
+        text=words.text,
+        entities=words.entities,
         quote=original.quote,
         resend_of=original,
     )
@@ -356,8 +375,12 @@ def _copy_unsent(delivery: Delivery, actor: User) -> Message:
 
 
 def _refuse_departed(delivery: Delivery) -> None:
+    if delivery.state == DeliveryState.CANCELLED:
+        raise WrongState(_("Сообщение отозвано и не ушло."))
+    if delivery.can_be_left:
+        raise WrongState(_("Часть этого сообщения уже у клиента: решите, отправлять ли остальное."))
     if not delivery.can_be_changed:
-        raise WrongState(_("Сообщение уже ушло в Telegram, изменить его здесь нельзя."))
+        raise WrongState(_("Сообщение уже уходит в Telegram, и ответа о нём ещё нет. Подождите его."))
 
 
 def _requeue(delivery: Delivery) -> None:

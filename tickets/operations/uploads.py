@@ -1,15 +1,19 @@
 """Files a person attaches: checked, told by their bytes, and on disk before the ticket is locked."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy as _
 
-from tickets.files import HEAD_BYTES, MAX_FILES, MAX_UPLOAD, can_travel_as, kind_for, sniff
+from tickets import pictures
+from tickets.files import HEAD_BYTES, MAX_FILES, can_travel_as, is_photo, kind_for, max_upload, sniff
+from tickets.formatting import Formatted
 from tickets.models import Attachment, AttachmentState, ContentType, Message, attachment_path
 from tickets.operations.errors import Invalid
 from tickets.text import storable
@@ -19,7 +23,8 @@ from tickets.text import storable
 class Upload:
     """A file a person attaches. `name` is what the customer will see; the bytes decide what it is.
 
-    `kind` is how it should travel, where somebody chose; the bytes must agree.
+    `kind` is how it should travel, where somebody chose; the bytes must agree. A picture too large or too long for a
+    photo goes as a document unless a photo is what somebody chose.
     """
 
     name: str
@@ -39,7 +44,10 @@ class StoredFile:
     name: str
     media_type: str
     size: int
+    digest: str
     kind: ContentType
+    #: A picture's width and height, where they were asked for.
+    sides: pictures.Size | None = None
 
 
 @dataclass
@@ -55,6 +63,7 @@ class StoredFiles:
 
     def attach_to(self, message: Message) -> None:
         for position, stored in enumerate(self.files):
+            width, height = stored.sides or (None, None)
             Attachment.objects.create(
                 message=message,
                 kind=stored.kind,
@@ -63,6 +72,9 @@ class StoredFiles:
                 file_name=stored.name,
                 sniffed_type=stored.media_type,
                 size=stored.size,
+                digest=stored.digest,
+                width=width,
+                height=height,
                 state=AttachmentState.READY,
             )
         self.taken = True
@@ -76,15 +88,17 @@ def check_uploads(uploads: Sequence[Upload]) -> None:
     if len(uploads) > MAX_FILES:
         raise Invalid("files", _("Не больше {limit} файлов в одном сообщении.").format(limit=MAX_FILES))
     for upload in uploads:
-        if upload.size > MAX_UPLOAD:
-            raise Invalid("files", _("Файл «{name}» больше 50 МБ, Telegram его не примет.").format(name=upload.name))
+        if upload.size > max_upload():
+            words = _("Файл «{name}» больше {limit} МБ, Telegram его не примет. Сожмите его или пришлите ссылкой.")
+            raise Invalid("files", words.format(name=upload.name, limit=settings.TELEGRAM_UPLOAD_MB))
         if upload.size == 0:
             raise Invalid("files", _("Файл «{name}» пустой.").format(name=upload.name))
 
 
-def digest_of(act: str, text: str, uploads: Sequence[Upload], quote_id: int | None) -> str:
+def digest_of(act: str, words: Formatted, uploads: Sequence[Upload], quote_id: int | None) -> str:
     """The fingerprint by which a browser's repeat is told from another message under the same id."""
-    digest = hashlib.sha256(f"{act}\0{quote_id or ''}\0{text}\0".encode())
+    look = f"{json.dumps(words.entities, sort_keys=True)}\0" if words.entities else ""
+    digest = hashlib.sha256(f"{act}\0{quote_id or ''}\0{words.text}\0{look}".encode())
     for upload in uploads:
         digest.update(f"{upload.name}\0{upload.size}\0".encode())
         for chunk in upload.file.chunks():
@@ -94,7 +108,7 @@ def digest_of(act: str, text: str, uploads: Sequence[Upload], quote_id: int | No
 
 @contextmanager
 def stored(uploads: Sequence[Upload]) -> Iterator[StoredFiles]:
-    """Write the uploads to storage before any row is locked: copying 50 MB must not hold up a ticket.
+    """Write the uploads to storage before any row is locked: copying large files must not hold up a ticket.
 
     What the body does not attach, because it refused or found a repeat, is deleted.
     """
@@ -117,9 +131,24 @@ def _store(upload: Upload) -> StoredFile:
     media_type = sniff(upload.file.read(HEAD_BYTES))
     upload.file.seek(0)
     size = upload.size
-    if upload.kind is not None and not can_travel_as(upload.kind, media_type, size):
-        words = _("Файл «{name}» нельзя отправить как «{kind}»: содержимое не то.")
-        raise Invalid("mediaType", words.format(name=upload.name, kind=upload.kind.label))
-    kind = upload.kind or kind_for(media_type, size)
+    may_be_photo = upload.kind in (None, ContentType.PHOTO) and is_photo(media_type)
+    sides = pictures.size_of(upload.file) if may_be_photo else None
+    if upload.kind is not None and not can_travel_as(upload.kind, media_type, size, sides):
+        raise Invalid("mediaType", _unfit(upload, upload.kind, was_photo=may_be_photo))
+    kind = upload.kind or kind_for(media_type, size, sides)
+    digest = hashlib.sha256()
+    for chunk in upload.file.chunks():
+        digest.update(chunk)
     path = default_storage.save(attachment_path(None, ""), upload.file)
-    return StoredFile(path, storable(upload.name)[:255], media_type, size, kind)
+    return StoredFile(path, storable(upload.name)[:255], media_type, size, digest.hexdigest(), kind, sides)
+
+
+def _unfit(upload: Upload, kind: ContentType, *, was_photo: bool) -> str:
+    if was_photo:
+        words = _(
+            "Картинку «{name}» Telegram не возьмёт как фото: она больше 10 МБ, слишком большая (ширина и высота вместе "
+            "больше 10000) или слишком вытянутая. Отправьте её файлом."
+        )
+        return words.format(name=upload.name)
+    words = _("Файл «{name}» нельзя отправить как «{kind}»: содержимое не то.")
+    return words.format(name=upload.name, kind=kind.label)

@@ -17,7 +17,7 @@ from tickets import access
 from tickets.models import COUNT_CAP, ContentType, Priority, Sender, Ticket, Trouble, User, View
 from tickets.models.tickets import TicketQuerySet
 from tickets.pages import wording
-from tickets.pages.conversation import ICONS
+from tickets.pages.bubbles import ICONS
 from tickets.pages.statements import WORDED, Statement
 
 PAGE = 50

@@ -116,6 +116,7 @@ class TicketPage:
     quote_id: int | None = None
     editing_id: int | None = None
     before: int | None = None
+    unfolded: bool = False
     refusal: Refused | None = None
     submitted: Mapping[str, Any] | None = None
     now: datetime = field(default_factory=timezone.now)
@@ -137,6 +138,7 @@ class TicketPage:
             may_decide=self.may.work,
             seen_id=getattr(self.ticket, "seen_id", None),
             editing_id=self.editing_id,
+            unfolded=self.unfolded,
             now=self.now,
         )
 

@@ -30,7 +30,7 @@ class Trail:
     sign_ins: Iterable[AccessLog]
     programs: Iterable[ApiSession]
     opened: Iterable[TicketReader]
-    phones: Iterable[Event]
+    revealed: Iterable[Event]
     sent: Iterable[Message]
     acts: Iterable[Event]
     in_admin: Iterable[LogEntry]
@@ -57,7 +57,7 @@ def trail_of(user: User) -> Trail:
         sign_ins=AccessLog.objects.filter(username=user.username).order_by("-attempt_time")[:SHOWN],
         programs=user.api_sessions.order_by("-pk")[:SHOWN],
         opened=opened[:SHOWN],
-        phones=events.filter(kind=Event.Kind.PHONE_SHOWN)[:SHOWN],
+        revealed=events.filter(kind__in=[Event.Kind.PHONE_SHOWN, Event.Kind.CARD_SHOWN])[:SHOWN],
         sent=messages[:SHOWN],
         acts=events[:SHOWN],
         in_admin=LogEntry.objects.filter(user=user).select_related("content_type").order_by("-pk")[:SHOWN],

@@ -83,6 +83,11 @@ def moment_in_words(moment: datetime, now: datetime) -> str:
     return _("%(day)s в %(time)s") % {"day": day, "time": formats.date_format(local, "H:i")}
 
 
+def exact_moment(moment: datetime) -> str:
+    """The same whenever it is read: «24 марта 09:00»."""
+    return formats.date_format(timezone.localtime(moment), "j E H:i")
+
+
 def until_moment(moment: datetime, now: datetime) -> str:
     """Until when, as short as a row allows: «до 18:26», «до завтра», «до 24 мар»."""
     local, today = timezone.localtime(moment), timezone.localtime(now).date()
@@ -121,6 +126,11 @@ def file_size(size: int) -> str:
 def track_length(seconds: int) -> str:
     """The length of a sound or a video, «0:27»."""
     return f"{seconds // MINUTE}:{seconds % MINUTE:02}"
+
+
+def card_number(digits: str) -> str:
+    """As it stands on most cards, «4111 1111 1111 1111»."""
+    return " ".join(digits[place : place + 4] for place in range(0, len(digits), 4))
 
 
 def initials(name: str) -> str:

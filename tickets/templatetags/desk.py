@@ -5,15 +5,17 @@ from functools import lru_cache, partial
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.template import Context, Template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
+from tickets.files import max_files_mb
 from tickets.markup import lines, pieces, rows
 from tickets.models import View
 from tickets.pages import wording
-from tickets.pages.conversation import Line
+from tickets.pages.lines import Line
 from tickets.pages.queue import Row
 
 register = template.Library()
@@ -23,6 +25,7 @@ register.filter("initials", wording.initials)
 register.filter("hue", wording.hue)
 register.filter("file_size", wording.file_size)
 register.filter("track_length", wording.track_length)
+register.filter("card_number", wording.card_number)
 register.filter("iso", pieces.iso)
 
 register.simple_tag(pieces.icon, name="icon")
@@ -42,6 +45,15 @@ def pressed_if(value: str, chosen: str) -> str:
 def icons_address() -> str:
     """Where the script finds the icons it draws."""
     return pieces.sprite()
+
+
+@register.simple_tag
+def max_upload_mb() -> int:
+    """Megabytes of the largest file a customer can be sent."""
+    return int(settings.TELEGRAM_UPLOAD_MB)
+
+
+register.simple_tag(max_files_mb)
 
 
 @register.simple_tag

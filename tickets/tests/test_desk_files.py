@@ -140,6 +140,36 @@ def test_a_failed_file_says_why_and_can_be_asked_for_again(desk, aigerim, dana, 
     assert attachment.state == AttachmentState.PENDING
 
 
+def test_a_file_that_has_gone_from_the_disk_is_said_to_be_and_asked_for_again(desk, aigerim, ticket, keep):
+    attachment = keep()
+    attachment.file.storage.delete(attachment.file.name)
+    client, page = desk(aigerim), reverse("tickets:ticket", args=[ticket.pk])
+    text = client.get(page).text
+    assert "Файл пропал с диска сервера." in text
+    assert f'<img src="{address(ticket, attachment)}"' not in text
+    assert address(ticket, attachment, "retry-file") in text
+    assert client.get(address(ticket, attachment)).status_code == 404
+    client.post(address(ticket, attachment, "retry-file"))
+    attachment.refresh_from_db()
+    assert attachment.state == AttachmentState.PENDING
+
+
+def test_one_of_ours_that_has_gone_cannot_be_had_from_telegram(desk, aigerim, ticket, answer):
+    upload = operations.Upload(name="акт.pdf", file=ContentFile(b"%PDF-1.4", name="x"))
+    attachment = answer(ticket, aigerim, uploads=[upload]).attachments.get()
+    attachment.file.storage.delete(attachment.file.name)
+    text = desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
+    assert "Файл пропал с диска сервера." in text
+    assert address(ticket, attachment, "retry-file") not in text
+
+
+def test_a_file_that_is_there_is_not_asked_for_again(desk, aigerim, ticket, keep):
+    attachment = keep()
+    desk(aigerim).post(address(ticket, attachment, "retry-file"))
+    attachment.refresh_from_db()
+    assert attachment.state == AttachmentState.READY
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "element"),
     [

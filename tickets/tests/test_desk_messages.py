@@ -36,7 +36,7 @@ def state_of(message) -> str:
     ("state", "reason", "said", "offered", "not_offered"),
     [
         (DeliveryState.QUEUED, "", "Ждёт отправки", ["edit", "withdraw"], ["release", "arrived", "resend"]),
-        (DeliveryState.SENT, "", "Доставлено в Telegram", [], DECISIONS),
+        (DeliveryState.SENT, "", "Доставлено в Telegram", ["edit"], DECISIONS[1:]),
         (DeliveryState.UNKNOWN, "", "Telegram не ответил", ["arrived", "resend"], ["edit", "withdraw", "release"]),
         (DeliveryState.HELD, Reason.STALE, "Ждёт вашего решения", ["release", "edit", "withdraw"], ["resend"]),
         (DeliveryState.FAILED, Reason.TOO_BIG, "Файл слишком большой", ["edit"], ["release", "arrived", "resend"]),
@@ -70,6 +70,19 @@ def test_the_rest_of_a_reply_that_broke_off_can_be_sent_again(desk, aigerim, tic
     assert f"?edit={reply.pk}#" not in text
 
 
+@pytest.mark.parametrize("state", [DeliveryState.HELD, DeliveryState.FAILED])
+def test_the_rest_of_a_reply_that_broke_off_can_be_left(htmx, desk, aigerim, ticket, reply, state):
+    settle(reply, state, Reason.BLOCKED)
+    page = reverse("tickets:ticket", args=[ticket.pk])
+    assert address(ticket, reply, "leave") not in bubble_of(desk(aigerim).get(page).text, reply)
+    Delivery.objects.filter(pk=reply.pk).update(parts_sent=1)
+    assert "Остальное не отправлять" in bubble_of(desk(aigerim).get(page).text, reply)
+    htmx(aigerim).post(address(ticket, reply, "leave"), seen(ticket))
+    bubble = bubble_of(desk(aigerim).get(page).text, reply)
+    assert "ушло не всё, остальное не отправлено" in bubble
+    assert address(ticket, reply, "leave") not in bubble
+
+
 def test_one_tick_and_only_with_telegrams_word(desk, aigerim, ticket, reply):
     client, page = desk(aigerim), reverse("tickets:ticket", args=[ticket.pk])
     assert "#i-tick" not in bubble_of(client.get(page).text, reply)
@@ -100,11 +113,11 @@ def test_edit_opens_in_place_and_sends_the_new_words(desk, htmx, aigerim, ticket
     assert reply.text == "Курьер будет до 19:00"
 
 
-def test_what_has_left_cannot_be_edited(desk, aigerim, ticket, reply):
-    settle(reply, DeliveryState.SENT)
+def test_what_is_just_leaving_cannot_be_edited(desk, aigerim, ticket, reply):
+    operations.start_sending(delivery_id=reply.pk)
     answer = desk(aigerim).post(address(ticket, reply, "edit"), seen(ticket, text="Иначе"))
     assert answer.status_code == 409
-    assert "уже ушло в Telegram" in answer.text
+    assert "уже уходит в Telegram" in answer.text
 
 
 def test_withdraw(desk, aigerim, ticket, reply):

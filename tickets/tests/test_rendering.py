@@ -44,6 +44,17 @@ def test_nested_entities_nest():
     assert marked == "<b>жирный и <i>курсив</i></b>"
 
 
+def test_no_empty_line_follows_a_quotation_or_a_block_of_code():
+    text = "раз\nдва\n\nтри"
+    assert render_text(text, [entity("blockquote", 0, 3), entity("pre", 4, 3)]) == (
+        "<blockquote>раз\n</blockquote><pre>два\n</pre>\nтри"
+    )
+    assert render_text("раз\nдва", [entity("bold", 0, 3), entity("pre", 0, 3)]) == "<pre><b>раз</b>\n</pre>два"
+    assert render_text("раз\nдва", [entity("blockquote", 0, 3), entity("bold", 3, 4)]) == (
+        "<blockquote>раз</blockquote><b>\nдва</b>"
+    )
+
+
 def test_an_entity_that_crosses_another_is_dropped_and_its_words_stay():
     marked = render_text("абвгде", [entity("bold", 0, 4), entity("italic", 2, 4)])
     assert marked == "<b>абвг</b>де"
@@ -142,6 +153,12 @@ def test_hostile_texts_and_entities_lose_no_word_and_bring_no_markup(text, entit
 def test_links_never_stand_inside_links():
     marked = render_text("example.com", [entity("text_link", 0, 11, url="https://a.example"), entity("url", 0, 11)])
     assert marked.count("<a ") == 1
+
+
+def test_a_note_has_its_formatting_too():
+    assert render_note("Важно: @Болат Ермеков", [entity("bold", 0, 21)]) == (
+        '<b>Важно: <span class="mention">@Болат Ермеков</span></b>'
+    )
 
 
 def test_a_note_shows_whom_it_names():

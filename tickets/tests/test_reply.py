@@ -1,5 +1,6 @@
 """A manager's reply: once, in order, never over unread messages, and honest about its fate."""
 
+import io
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -7,14 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from PIL import Image
 
 from conftest import wrote
 from tickets import access, operations
-from tickets.files import MAX_UPLOAD
+from tickets.files import MEGABYTE, max_upload
 from tickets.models import (
     Change,
+    ContentType,
     Customer,
     Decision,
     Delivery,
@@ -195,6 +199,13 @@ def test_files_are_told_by_their_bytes(ticket: Ticket, aigerim: User, answer: An
     assert kinds == [("photo", "image/png", "акт.pdf"), ("document", "application/octet-stream", "photo.png")]
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_telephones_picture_is_no_film(brand: bytes, ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, uploads=[upload("IMG_0719.HEIC", b"\0\0\0\x18ftyp" + brand + bytes(80))])
+    attachment = message.attachments.get()
+    assert (attachment.kind, attachment.sniffed_type) == ("document", "application/octet-stream")
+
+
 def test_files_telegram_would_refuse_are_refused_in_words(
     ticket: Ticket, aigerim: User, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +254,20 @@ def test_a_reply_to_a_customer_who_stopped_the_bot_is_held_at_once(
     assert (message.delivery.state, message.delivery.reason) == (DeliveryState.HELD, Reason.BLOCKED)
     ticket.refresh_from_db()
     assert ticket.trouble == Trouble.HELD, "and the queue says so"
+    assert (ticket.status, ticket.waiting_since) == (Status.OPEN, ticket.opened_by.sent_at), "nothing was answered yet"
+
+
+def test_an_answer_that_is_held_at_once_does_not_solve_the_question(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    operations.customer_stopped_bot(customer=timur)
+
+    answer(ticket, aigerim, then=operations.Then.RESOLVE)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.trouble) == (Status.OPEN, Trouble.HELD)
+    assert ticket.waiting_since is not None
+    assert not Delivery.objects.filter(message__notice=Notice.SOLVED).exists()
 
 
 def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(
@@ -470,6 +495,28 @@ def test_sending_again_repeats_only_what_may_be_missing(ticket: Ticket, aigerim:
     assert message.attachments.count() == 3
 
 
+@pytest.mark.parametrize("state", [DeliveryState.HELD, DeliveryState.FAILED])
+def test_the_rest_of_a_reply_that_went_in_part_may_stay_unsent(
+    ticket: Ticket, aigerim: User, answer: Answer, state: DeliveryState
+) -> None:
+    message = answer(ticket, aigerim, "Вот", uploads=[upload("1.png"), upload("2.png")])
+    operations.settle(delivery_id=message.pk, state=state, parts_sent=1, reason=Reason.BLOCKED)
+    operations.customer_stopped_bot(customer=ticket.customer)
+    with pytest.raises(operations.WrongState, match="Часть этого сообщения уже у клиента"):
+        operations.withdraw(message_id=message.pk, actor=aigerim)
+
+    operations.leave_as_is(message_id=message.pk, actor=aigerim)
+
+    operations.customer_returned(customer=Customer.objects.get(pk=ticket.customer_id))
+    ticket.refresh_from_db()
+    delivery = Delivery.objects.get(pk=message.pk)
+    assert (delivery.state, delivery.parts_sent, delivery.decision) == (DeliveryState.FAILED, 1, Decision.LEFT)
+    assert ticket.trouble == Trouble.NONE
+    assert ticket.events.filter(kind="left", actor=aigerim).count() == 1
+    with pytest.raises(operations.WrongState):
+        operations.leave_as_is(message_id=message.pk, actor=aigerim)
+
+
 def test_a_late_success_makes_an_unknown_send_sent(ticket: Ticket, aigerim: User, answer: Answer) -> None:
     message = answer(ticket, aigerim)
     unknown(message)
@@ -524,11 +571,55 @@ def test_what_telegram_would_refuse_is_refused_in_words(
     assert (refused.value.field, str(refused.value)) == ("files", said)
 
 
+def picture(width: int, height: int) -> bytes:
+    target = io.BytesIO()
+    Image.new("1", (width, height)).save(target, "PNG")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sides", "kind"),
+    [
+        ((5000, 5000), "photo"),
+        ((5001, 5000), "document"),
+        ((2000, 100), "photo"),
+        ((2001, 100), "document"),
+        ((100, 2001), "document"),
+    ],
+)
+def test_a_picture_telegram_takes_as_no_photo_goes_as_a_file(
+    sides: tuple[int, int], kind: str, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    message = answer(ticket, aigerim, "План", uploads=[upload("план.png", picture(*sides))])
+
+    attachment = message.attachments.get()
+    assert (attachment.kind, attachment.width, attachment.height) == (kind, *sides)
+
+
+def test_one_that_shall_be_a_photo_all_the_same_is_refused_by_name(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    plan = operations.Upload(name="план.png", file=ContentFile(picture(100, 2001)), kind=ContentType.PHOTO)
+    with pytest.raises(operations.Invalid, match=r"Картинку «план\.png» Telegram не возьмёт как фото") as refused:
+        answer(ticket, aigerim, "План", uploads=[plan])
+    assert refused.value.field == "mediaType"
+
+
 @pytest.mark.parametrize(("over", "accepted"), [(0, True), (1, False)])
 def test_a_file_may_have_as_many_bytes_as_telegram_takes(over: int, accepted: bool) -> None:
     big = upload("видео.mp4")
-    big.file.size = MAX_UPLOAD + over
+    big.file.size = max_upload() + over
     with nullcontext() if accepted else pytest.raises(operations.Invalid, match="50 МБ"):
+        check_uploads([big])
+
+
+def test_a_bot_api_server_of_ones_own_takes_bigger_ones(settings: LazySettings) -> None:
+    settings.TELEGRAM_UPLOAD_MB = 2000
+    big = upload("видео.mp4")
+    big.file.size = 2000 * MEGABYTE
+    check_uploads([big])
+    big.file.size += 1
+    with pytest.raises(operations.Invalid, match="больше 2000 МБ"):
         check_uploads([big])
 
 
@@ -684,3 +775,56 @@ def test_a_name_within_other_words_is_no_mention(text: str, ticket: Ticket, bola
     operations.note(ticket_id=ticket.pk, actor=bolat, text=text, client_id=uuid.uuid4())
 
     assert not TicketReader.objects.filter(user=dana).exists()
+
+
+BOLD = {"type": "bold", "offset": 0, "length": 5}
+
+
+def test_formatting_is_kept_with_the_words_and_moves_with_them(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, " \r\nВажно: да\r\nнет ", entities=[{**BOLD, "offset": 3}])
+    note = operations.note(ticket_id=ticket.pk, actor=aigerim, text="Важно", entities=[BOLD], client_id=uuid.uuid4())
+    assert (message.text, message.entities) == ("Важно: да\nнет", [BOLD])
+    assert (note.text, note.entities) == ("Важно", [BOLD])
+
+
+def test_formatting_telegram_would_not_take_is_refused(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    with pytest.raises(operations.Invalid) as refusal:
+        answer(ticket, aigerim, "Да", entities=[BOLD])
+    assert refusal.value.field == "entities"
+    assert not Message.objects.filter(author=aigerim).exists()
+
+
+def test_the_same_words_looking_otherwise_are_another_text(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    client_id = uuid.uuid4()
+    first = answer(ticket, aigerim, "Важно", entities=[BOLD], client_id=client_id)
+    assert answer(ticket, aigerim, "Важно", entities=[BOLD], client_id=client_id) == first
+    for entities in ([], [{**BOLD, "type": "italic"}]):
+        with pytest.raises(operations.AnotherText):
+            answer(ticket, aigerim, "Важно", entities=entities, client_id=client_id)
+
+
+def test_an_edit_brings_its_own_formatting_and_keeps_the_former(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    message = answer(ticket, aigerim, "Важно", entities=[BOLD])
+    operations.edit_reply(
+        message_id=message.pk, actor=aigerim, text="Срочно", entities=[{"type": "italic", "offset": 0, "length": 6}]
+    )
+    message.refresh_from_db()
+    assert message.entities == [{"type": "italic", "offset": 0, "length": 6}]
+    assert message.revisions.get().entities == [BOLD]
+
+
+def test_what_is_sent_again_looks_as_it_did(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    whole = answer(ticket, aigerim, "Важно", entities=[BOLD])
+    unknown(whole)
+    assert operations.resend(message_id=whole.pk, actor=aigerim).entities == [BOLD]
+
+    text = "\n\n".join(["я" * 3000, "ю" * 3000, "ж" * 3000])
+    long = answer(ticket, aigerim, text, entities=[{"type": "bold", "offset": 2900, "length": 4000}])
+    Delivery.objects.filter(message=long).update(state=DeliveryState.SENDING)
+    operations.settle(delivery_id=long.pk, state=DeliveryState.UNKNOWN, parts_sent=1)
+    rest = operations.resend(message_id=long.pk, actor=aigerim)
+    assert rest.text == f"{'ю' * 3000}\n{'ж' * 3000}"
+    assert rest.entities == [
+        {"type": "bold", "offset": 0, "length": 3000},
+        {"type": "bold", "offset": 3001, "length": 896},
+    ]

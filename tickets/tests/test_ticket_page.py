@@ -1,7 +1,9 @@
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ def page(ticket, **query) -> str:
 
 
 def received(ticket, **values):
-    incoming = Incoming(sent_at=timezone.now(), **values)
+    incoming = Incoming(**{"sent_at": timezone.now(), **values})
     return operations.receive(customer=ticket.customer, incoming=incoming, ticket=ticket).message
 
 
@@ -93,6 +95,28 @@ def test_an_edited_message_keeps_what_it_said(desk, aigerim, ticket):
     assert 'title="Было: Серийный номер 1"' in text
 
 
+def test_everything_an_edited_message_said_can_be_read(desk, htmx, aigerim, dana, ticket):
+    message = received(ticket, text="Заказ 1")
+    for text in ("Заказ 2 <b>", "Заказ 3"):
+        operations.revise(message=message, text=text, entities=[], edited_at=timezone.now())
+    address = reverse("tickets:former", args=[ticket.pk, message.pk])
+    assert f'href="{address}"' in log(desk(aigerim).get(page(ticket)).text)
+    for client in (desk(aigerim), htmx(aigerim)):
+        text = client.get(address).text
+        assert text.index("Заказ 1") < text.index("Заказ 2 &lt;b&gt;")
+        assert "Заказ 3" not in text
+    assert desk(dana).get(address).status_code == 404
+
+
+def test_what_any_of_an_albums_captions_said_can_be_read(desk, aigerim, ticket):
+    photos = [photo(ticket) for _ in range(2)]
+    for each in photos:
+        for words in (f"Было {each.pk}", f"Стало {each.pk}"):
+            operations.revise(message=each, text=words, entities=[], edited_at=timezone.now())
+    text = desk(aigerim).get(reverse("tickets:former", args=[ticket.pk, photos[1].pk])).text
+    assert all(f"Было {each.pk}" in text for each in photos)
+
+
 def test_an_album_is_one_bubble_whose_every_message_can_be_found(desk, aigerim, ticket):
     photos = [
         received(
@@ -115,7 +139,7 @@ def test_an_edit_of_any_of_an_albums_captions_is_told(desk, aigerim, ticket):
     photos = [photo(ticket) for _ in range(2)]
     operations.revise(message=photos[1], text="Сбоку", entities=[], edited_at=timezone.now())
     operations.revise(message=photos[1], text="Сзади", entities=[], edited_at=timezone.now())
-    assert 'title="Было: Сбоку">изменено</span>' in log(desk(aigerim).get(page(ticket)).text)
+    assert 'title="Было: Сбоку">изменено</a>' in log(desk(aigerim).get(page(ticket)).text)
 
 
 def photo(ticket):
@@ -243,6 +267,25 @@ def test_a_place_is_a_link_to_a_map(desk, aigerim, ticket, kind, words, place):
     assert place is None or place in text
 
 
+def test_a_live_location_tells_until_when_it_moves_and_when_it_last_did(desk, aigerim, ticket):
+    began = datetime(2026, 9, 12, 4, 30, tzinfo=UTC)
+    until = began + timedelta(hours=1)
+    live = received(ticket, content_type="location", text="43.24, 76.95", sent_at=began, live_until=until)
+    assert "Живая геопозиция до 10:30, точка на 09:30" in log(desk(aigerim).get(page(ticket)).text)
+    moved_at = began + timedelta(minutes=20)
+    operations.move_place(message=live, text="43.26, 76.95", live_until=until, placed_at=moved_at)
+    text = log(desk(aigerim).get(page(ticket)).text)
+    assert "Живая геопозиция до 10:30, точка на 09:50" in text
+    assert "mlat=43.26" in text
+
+
+def test_a_live_location_without_an_end_names_none(desk, aigerim, ticket):
+    began = datetime(2026, 9, 12, 4, 30, tzinfo=UTC)
+    forever = began + timedelta(seconds=0x7FFFFFFF)
+    received(ticket, content_type="location", text="43.24, 76.95", sent_at=began, live_until=forever)
+    assert "Живая геопозиция, точка на 09:30" in log(desk(aigerim).get(page(ticket)).text)
+
+
 def test_who_said_first_what_is_passed_on_is_named(desk, aigerim, ticket):
     received(ticket, text="Заказ отправлен", forwarded_from="Магазин <b>")
     assert "Переслано от: Магазин &lt;b&gt;" in log(desk(aigerim).get(page(ticket)).text)
@@ -254,7 +297,7 @@ def test_an_edit_says_whether_it_came_after_the_answer(desk, aigerim, ticket, an
     if answered:
         answer(ticket, aigerim, "Синей нет")
     operations.revise(message=message, text="Красная", entities=[], edited_at=timezone.now())
-    assert f'title="Было: Синяя">{label}</span>' in log(desk(aigerim).get(page(ticket)).text)
+    assert f'title="Было: Синяя">{label}</a>' in log(desk(aigerim).get(page(ticket)).text)
 
 
 def test_a_picture_of_an_album_that_nobody_could_read_is_named_beside_the_others(desk, aigerim, ticket):
@@ -396,3 +439,35 @@ def test_a_customer_who_stopped_the_bot_is_announced(desk, aigerim, ticket):
 def test_nonsense_in_the_address_shows_the_page_as_it_is(desk, aigerim, ticket, value):
     for name in ("before", "quote", "edit"):
         assert desk(aigerim).get(page(ticket, **{name: value})).status_code == 200
+
+
+def queries_of(client, ticket) -> int:
+    with CaptureQueriesContext(connection) as asked:
+        client.get(page(ticket))
+    return len(asked)
+
+
+def test_places_and_quotes_of_what_has_no_words_cost_no_query_each(desk, aigerim, ticket):
+    client = desk(aigerim)
+
+    def come() -> None:
+        until = timezone.now() + timedelta(hours=1)
+        received(ticket, content_type="location", text="43.24, 76.95", live_until=until)
+        die = received(ticket, content_type="dice", text="")
+        received(ticket, text="Это", quote=die)
+
+    come()
+    client.get(page(ticket))  # what every page says of the bot is remembered for a while
+    before = queries_of(client, ticket)
+    for _time in range(3):
+        come()
+    assert queries_of(client, ticket) == before
+
+
+def test_a_live_location_that_had_no_end_tells_when_it_ended(desk, aigerim, ticket):
+    began = datetime(2026, 9, 12, 4, 30, tzinfo=UTC)
+    values = {"sent_at": began, "live_until": began + timedelta(seconds=0x7FFFFFFF)}
+    live = received(ticket, content_type="location", text="43.24, 76.95", **values)
+    ended_at = began + timedelta(days=2, hours=1)
+    operations.move_place(message=live, text="43.26, 76.95", live_until=ended_at, placed_at=ended_at)
+    assert "Живая геопозиция до 10:30, точка на 10:30" in log(desk(aigerim).get(page(ticket)).text)

@@ -164,6 +164,12 @@ def save_draft(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 
 
 @act_on_ticket
+def show_typing(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    operations.show_typing(ticket_id=ticket.pk, user=request.user)
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+@act_on_ticket
 def reveal_phone(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     """The whole number, once, in the answer itself: it is in no page that could be opened again."""
     phone = operations.reveal_phone(ticket_id=ticket.pk, actor=request.user)

@@ -5,13 +5,18 @@ from django.views.decorators.http import require_safe
 
 from tickets import operations
 from tickets.models import Ticket
-from tickets.serving import find_attachment, serve_file
+from tickets.serving import find_attachment, serve_file, serve_thumbnail
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, find_ticket
 
 
 @require_safe
 def file(request: DeskRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
     return serve_file(request, find_ticket(request, ticket_id), attachment_id)
+
+
+@require_safe
+def thumbnail(request: DeskRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
+    return serve_thumbnail(request, find_ticket(request, ticket_id), attachment_id)
 
 
 @act_on_ticket

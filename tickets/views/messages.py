@@ -1,6 +1,7 @@
 """One message of a conversation: its bubble, and what can be decided about a reply that did not simply arrive."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -10,9 +11,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from tickets import operations
+from tickets.formatting import Formatted, pieces_of
 from tickets.forms import SeenForm
+from tickets.marks import retyped, typed
 from tickets.models import Message, Ticket
+from tickets.pages.bubbles import former_words
 from tickets.pages.ticket import TicketPage
+from tickets.rendering import render_note, render_text
+from tickets.text import utf16_length
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, find_ticket, valid, view_of
 
 
@@ -35,10 +41,12 @@ def _bubble(request: DeskRequest, ticket: Ticket, message_id: int, *, editing_id
         return render(request, "tickets/_bubble.html", {"page": page, "line": found, "view": view_of(request)})
 
 
-def _of_ticket(ticket: Ticket, message_id: int) -> None:
+def _of_ticket(ticket: Ticket, message_id: int) -> Message:
     """A message of another ticket is not there, whoever may see that one."""
-    if not ticket.messages.filter(pk=message_id).exists():
+    message = ticket.messages.filter(pk=message_id).first()
+    if message is None:
         raise Http404
+    return message
 
 
 def _decide(
@@ -47,6 +55,10 @@ def _decide(
     _of_ticket(ticket, message_id)
     seen = valid(SeenForm(request.POST))["seen"]
     decision(message_id=message_id, actor=request.user, seen=seen, **values)
+    return _shown_again(request, ticket, message_id)
+
+
+def _shown_again(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
     if not request.htmx:
         return redirect(f"{reverse('tickets:ticket', args=[ticket.pk])}#m{message_id}")
     return changed(request, ticket, message_id=message_id)
@@ -54,12 +66,78 @@ def _decide(
 
 @act_on_ticket
 def edit(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
-    return _decide(request, ticket, message_id, operations.edit_reply, text=request.POST.get("text", ""))
+    message = _of_ticket(ticket, message_id)
+    words = retyped(request.POST.get("text", ""), Formatted(message.text, message.entities))
+    return _decide(request, ticket, message_id, operations.edit_reply, **words._asdict())
+
+
+@act_on_ticket
+def preview(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    """What has been typed as it will look, in as many messages as it leaves in, and how long it is; nothing where it
+    will look as it was typed.
+    """
+    words, is_note = typed(request.POST.get("text", "")), request.POST.get("kind") == "note"
+    pieces = [words] if is_note else pieces_of(*words)
+    is_as_typed = words.text == request.POST.get("text", "").replace("\r\n", "\n").strip()
+    if is_as_typed and not words.entities and len(pieces) == 1:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    render_words = render_note if is_note else render_text
+    context = {"pieces": [render_words(*piece) for piece in pieces], "length": utf16_length(words.text)}
+    return render(request, "tickets/_preview.html", context)
 
 
 @act_on_ticket
 def withdraw(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
     return _decide(request, ticket, message_id, operations.withdraw)
+
+
+@require_safe
+def deleting(request: DeskRequest, ticket_id: int, message_id: int) -> HttpResponse:
+    """Asks once more: what is gone from the customer's chat does not come back."""
+    return _choices(request, ticket_id, message_id, "tickets/_deleting.html")
+
+
+def _choices(request: DeskRequest, ticket_id: int, message_id: int, template: str, **context: object) -> HttpResponse:
+    """What can be done with a message: inside its menu for htmx, a page of its own otherwise."""
+    page = TicketPage(find_ticket(request, ticket_id), request.user)
+    message = page.ticket.messages.select_related("alteration").filter(pk=message_id).first()
+    if message is None:
+        raise Http404
+    with timezone.override(page.zone):
+        context = {"page": page, "message": message, "chosen": operations.wanted_reaction(message), **context}
+        if request.htmx:
+            return render(request, template, context)
+        return render(request, "tickets/choice.html", {"choices": template, **context})
+
+
+@require_safe
+def former(request: DeskRequest, ticket_id: int, message_id: int) -> HttpResponse:
+    """Everything a message has said before, in its own words: a title over a label is nothing to a finger."""
+    message = _of_ticket(find_ticket(request, ticket_id), message_id)
+    return _choices(request, ticket_id, message_id, "tickets/_former.html", former=former_words(message))
+
+
+@require_safe
+def reactions(request: DeskRequest, ticket_id: int, message_id: int) -> HttpResponse:
+    """What a reaction may be; pressed is the one that stands there."""
+    return _choices(request, ticket_id, message_id, "tickets/_reactions.html", reactions=operations.REACTIONS)
+
+
+@act_on_ticket
+def react(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
+    _of_ticket(ticket, message_id)
+    operations.react(message_id=message_id, actor=request.user, emoji=request.POST.get("emoji", ""))
+    return _shown_again(request, ticket, message_id)
+
+
+@act_on_ticket
+def delete(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
+    return _decide(request, ticket, message_id, operations.delete_reply)
+
+
+@act_on_ticket
+def leave(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
+    return _decide(request, ticket, message_id, operations.leave_as_is)
 
 
 @act_on_ticket
@@ -75,3 +153,12 @@ def mark_arrived(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpR
 @act_on_ticket
 def resend(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
     return _decide(request, ticket, message_id, operations.resend)
+
+
+@act_on_ticket
+def reveal_cards(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
+    """The numbers, once, in the answer itself: they are in no page that could be opened again."""
+    _of_ticket(ticket, message_id)
+    cards = operations.reveal_cards(message_id=message_id, actor=request.user)
+    template = "tickets/_cards.html" if request.htmx else "tickets/cards.html"
+    return render(request, template, {"cards": cards, "page": TicketPage(ticket, request.user)})

@@ -15,24 +15,34 @@ from tickets.views.answers import DeskRequest, find_ticket, ticket_answer, view_
 
 @require_safe
 def ticket(request: DeskRequest, ticket_id: int) -> HttpResponse:
-    """`before` shows an older page, `quote` answers a message, `edit` opens one for editing, all without a script."""
+    """`before` shows an older page, `unfolded` every photo of it, `quote` answers a message, `edit` opens one for
+    editing, all without a script.
+    """
     page = TicketPage(
         find_ticket(request, ticket_id),
         request.user,
         quote_id=_number(request, "quote"),
         editing_id=_number(request, "edit"),
         before=_number(request, "before"),
+        unfolded="unfolded" in request.GET,
     )
     return ticket_answer(request, page)
 
 
 @require_safe
 def messages(request: DeskRequest, ticket_id: int) -> HttpResponse:
-    """Lines of the conversation: older than `before`, or newer than `after` and the line of history `event`."""
+    """Lines of the conversation: older than `before`, newer than `after` and the line of history `event`, or those of a
+    folded series from message `first` to `last`.
+    """
     page = TicketPage(find_ticket(request, ticket_id), request.user, before=_number(request, "before"))
-    after = _number(request, "after")
+    after, first, last = (_number(request, name) for name in ("after", "first", "last"))
     with timezone.override(page.zone):
+        if first is not None and last is not None:
+            series = page.reading.series(first, last)
+            return render(request, "tickets/_lines.html", {"page": page, "conversation": series})
         if after is None:
+            if page.before is None:
+                page.reading.seen_id = None  # the open page has its line above what was new, and keeps it there
             return render(request, "tickets/_log.html", {"page": page, "conversation": page.conversation})
         conversation = page.reading.after(after, _number(request, "event"))
         if not conversation.lines:

@@ -24,14 +24,17 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8081)
         parser.add_argument("--state", type=Path, default=settings.VAR_DIR / "sandbox")
+        parser.add_argument(
+            "--local", action="store_true", help="Behave as a Bot API server run with --local: files come by disk."
+        )
 
-    def handle(self, *, host: str, port: int, state: Path, **_options: Any) -> None:
+    def handle(self, *, host: str, port: int, state: Path, local: bool, **_options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError(
                 _("Песочница работает только с DEBUG=1: любой, кто до неё дотянется, может писать от имени клиентов.")
             )
         try:
-            asyncio.run(self._serve(host, port, state, known_customers()))
+            asyncio.run(self._serve(host, port, state.resolve(), known_customers(), local=local))
         except StateInUse as error:
             raise CommandError(_("Другая песочница уже работает с папкой %(folder)s.") % {"folder": state}) from error
         except BotApiError as error:
@@ -42,8 +45,10 @@ class Command(BaseCommand):
                 % {"host": host, "port": port, "reason": error.strerror}
             ) from error
 
-    async def _serve(self, host: str, port: int, state: Path, known: list[Known]) -> None:
-        sandbox = Sandbox.open(state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME, known=known)
+    async def _serve(self, host: str, port: int, state: Path, known: list[Known], *, local: bool) -> None:
+        sandbox = Sandbox.open(
+            state, token=settings.TELEGRAM_BOT_TOKEN, brand=settings.BRAND_NAME, known=known, local=local
+        )
         async with sandbox.serve(host, port) as bound:
             stopped = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,5 +57,7 @@ class Command(BaseCommand):
             self.stdout.write(_("Песочница: %(address)s") % {"address": address})
             self.stdout.write(f"TELEGRAM_API_URL={address}")
             self.stdout.write(f"TELEGRAM_BOT_TOKEN={sandbox.token}")
+            if local:
+                self.stdout.write(f"TELEGRAM_LOCAL_FILES={state / 'files'}")
             self.stdout.flush()
             await stopped.wait()

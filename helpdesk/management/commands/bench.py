@@ -1,6 +1,5 @@
 import os
 import platform
-import secrets
 import shlex
 import signal
 import subprocess
@@ -64,7 +63,7 @@ class Command(BaseCommand):
         # Asked to end it cleans up as after Ctrl+C: else its servers and copies would stay.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with tempfile.TemporaryDirectory(prefix="helpdesk-bench-") as place, ExitStack() as at_the_end:
-            environment = _environment(Path(place))
+            environment = servers.production(Path(place))
             _manage(environment, "collectstatic", "--no-input", "--verbosity", "0")
             store = Store(options["postgresql"], environment)
             desks, names, pids = [], [], {}
@@ -90,21 +89,7 @@ class Command(BaseCommand):
                 rows += soak(bot, pids[sizes[-1]], options["soak"], self.stderr.write)
             text = report.markdown(found, rows, _facts(store, options))
         self.stdout.write(text)
-        report.write(DOCUMENT, text)
-
-
-def _environment(place: Path) -> dict[str, str]:
-    """Production's, whatever this process's own is."""
-    return {
-        "DEBUG": "0",
-        "ENV_FILE": "",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "PUBLIC_URL": "http://127.0.0.1",
-        "REDIS_URL": "",
-        "STATIC_ROOT": str(place / "static"),
-        "MEDIA_ROOT": str(place / "media"),
-        "LOG_DIR": str(place / "log"),
-    }
+        report.write(DOCUMENT, text, report.MARK)
 
 
 def _manage(environment: dict[str, str], *arguments: str) -> None:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
@@ -34,10 +35,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=LOOPBACK, help="address the web process listens on")
         parser.add_argument("--port", type=int, default=8000, help="port of the web process")
+        parser.add_argument("--webhook", action="store_true", help="let Telegram bring updates: runbot --webhook")
         parser.add_argument("--sandbox-port", type=int, default=8081, help="port of the sandbox")
         parser.add_argument("--sandbox-state", default=str(settings.VAR_DIR / "sandbox"), help="folder of the sandbox")
 
-    def handle(self, *, host: str, port: int, sandbox_port: int, sandbox_state: str, **options: Any) -> None:
+    def handle(
+        self, *, host: str, port: int, webhook: bool, sandbox_port: int, sandbox_state: str, **options: Any
+    ) -> None:
         self.lock = threading.Lock()
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         sandboxed = not settings.TELEGRAM_BOT_TOKEN
@@ -53,10 +57,12 @@ class Command(BaseCommand):
         servers = []
         if sandboxed:
             servers.append(self.sandbox(sandbox_port, sandbox_state))
+            if webhook and not settings.TELEGRAM_WEBHOOK_SECRET:
+                self.environment["TELEGRAM_WEBHOOK_SECRET"] = token_urlsafe(32)
             addresses.append(f"Sandbox   http://{LOOPBACK}:{sandbox_port}/   in Telegram's place: no token is set")
         children = [
             self.child("web", [*GUNICORN, "--bind", f"{host}:{port}"]),
-            self.child("bot", [*MANAGE, "runbot"]),
+            self.child("bot", [*MANAGE, "runbot", *(["--webhook"] if webhook else [])]),
             self.child("jobs", [*MANAGE, "runjobs"]),
         ]
         self.say("Starting; Ctrl+C ends everything")

@@ -14,7 +14,6 @@ from tickets.models import User
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.loop,
     pytest.mark.django_db(transaction=True),
 ]
 
@@ -61,6 +60,7 @@ def manager(loop: Loop, aigerim: User) -> Page:
     return page
 
 
+@pytest.mark.loop
 def test_a_customer_writes_a_manager_answers_the_customer_reads(customer: Customer, manager: Page) -> None:
     customer.write("Здравствуйте! Ноутбук не включается.")
     row = manager.locator("#queue-list .row")
@@ -118,3 +118,43 @@ def attach(page: Page, name: str, media_type: str, content: bytes) -> None:
     page.locator("#reply input[type=file]").set_input_files([{"name": name, "mimeType": media_type, "buffer": content}])
     page.locator("#reply-text").press("Control+Enter")
     expect(page.locator("#attached .chip")).to_have_count(0)
+
+
+def test_what_was_sent_is_changed_taken_back_and_reacted_to(customer: Customer, manager: Page) -> None:
+    customer.write("Здравствуйте! Ноутбук не включается.")
+    manager.locator("#queue-list .row").click()
+    log, field = manager.locator("#log-list"), manager.locator("#reply-text")
+    expect(log).to_contain_text("Ноутбук не включается")
+    # Nobody has taken it: who may reply is seen writing all the same.
+    field.press_sequentially("Приезжайте до 18:00")
+    expect(customer.page.locator("#tg-status")).to_have_text("печатает…")
+    manager.keyboard.press("Control+Enter")
+    first = log.locator(".msg.out").last
+    expect(first.get_by_label(ARRIVED)).to_be_visible()
+    expect(field).to_have_value("")
+
+    field.press("ArrowUp")
+    log.locator("textarea").fill("Приезжайте до 19:00")
+    log.get_by_role("button", name="Изменить у клиента").click()
+    expect(customer.messages).to_contain_text("до 19:00")
+    expect(first).to_contain_text("изменено")
+    expect(customer.messages).not_to_contain_text("до 18:00")
+
+    said = customer.messages.locator(".msg.in").last
+    said.click()
+    said.get_by_role("button", name="Реакция 🔥").click()
+    expect(first.locator(".reaction")).to_have_text("🔥")
+
+    question = log.locator(".msg:not(.out)").first
+    question.hover()
+    question.get_by_role("link", name="Поставить реакцию").click()
+    manager.locator("#chooser").get_by_role("button", name="🤝").click()
+    expect(question.get_by_label("🤝. Наша реакция")).to_be_visible()
+    expect(customer.messages.locator(".msg.out .reaction")).to_have_text("🤝")
+
+    first.hover()
+    first.get_by_role("link", name="Удалить у клиента").click()
+    manager.locator("#chooser").get_by_role("button", name="Удалить у клиента").click()
+    expect(first).to_contain_text("удалено у клиента")
+    expect(first).to_contain_text("до 19:00")
+    expect(customer.messages).not_to_contain_text("до 19:00")

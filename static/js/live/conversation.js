@@ -6,6 +6,7 @@ import { countUnlookedAt } from "./title.js";
 const PEER_WRITES = 60_000; // ms after the last sign of writing
 const AT_BOTTOM = 48; // px
 const MANY = 100; // lines; an answer with so many may have left out more
+const SERIES = 40; // photos that stand open until the page asks which of them to fold
 
 let heard = []; // ids of messages that must be on the page
 let unread = 0; // others' messages added out of sight
@@ -51,8 +52,29 @@ function addLines(lines) {
   if (!wasAtBottom) unread += theirs;
   showJump();
   countUnlookedAt(theirs);
+  if (wasAtBottom && photosOpen() >= askToFoldAt) foldSeries();
   return added.length;
 }
+
+const photosOpen = () => document.querySelectorAll("#log-list > .msg:not(.out):has(.album)").length;
+let askToFoldAt = SERIES;
+
+// Photos that go on coming: the older ones go where a page made now would have them, while nobody looks at them.
+const foldSeries = once(() => ofTicket(async (url, isStillOpen) => {
+  const fresh = parsed(await part(`${url}messages/`));
+  if (!isStillOpen() || !isAtBottom()) return;
+  for (const fold of fresh.querySelectorAll(".series")) {
+    const [first, last] = [Number(fold.dataset.first), Number(fold.dataset.last)];
+    const isWithin = ({ dataset: { message, first: begins } }) => Number(message ?? begins) >= first && Number(message ?? begins) <= last;
+    const folded = [...byId("log-list").children].filter(isWithin);
+    const isLookedAt = (line) => line.contains(document.activeElement) || line.querySelector("details[open], textarea");
+    if (!folded.length || folded.some(isLookedAt)) continue;
+    folded[0].before(fold);
+    folded.forEach((line) => line.remove());
+    htmx.process(fold);
+  }
+  askToFoldAt = photosOpen() + SERIES / 2;
+}));
 
 // What this page has already: the answer to one's own reply and the stream both bring it.
 function dropKnown(lines) {
@@ -79,6 +101,7 @@ function placeOf(line, list) {
 }
 
 const showMessage = (id) => once(() => ofTicket(async (url, isStillOpen) => {
+  if (byId(`m${id}`)?.closest(".series details:not([open])")) return; // fetched when it is opened
   const html = await part(`${url}message/${id}/`);
   if (isStillOpen()) await renew(parsed(html).firstElementChild);
 }))();
@@ -94,7 +117,7 @@ const showKnown = once(() => ofTicket(async (url, isStillOpen) => {
 async function renew(line) {
   const shown = byId(line.id)?.closest("li");
   // A bubble open for editing is under somebody's hands.
-  if (shown && !shown.querySelector("textarea") && !shown.isEqualNode(line)) await morph(shown, line.outerHTML);
+  if (shown?.dataset.message && !shown.querySelector("textarea") && !shown.isEqualNode(line)) await morph(shown, line.outerHTML);
 }
 
 const showParts = once(() => ofTicket(async (url, isStillOpen) => {
@@ -105,8 +128,31 @@ const showParts = once(() => ofTicket(async (url, isStillOpen) => {
     if (html && isStillOpen()) await morph(byId(id), html);
     return html;
   };
-  if (await show("head", "ticket-head")) await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
+  if (!(await show("head", "ticket-head"))) return;
+  await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
+  if (worked !== works()) showKnown();
+  worked = works();
 }));
+
+// What may be done with a message follows who works on the ticket: taken or handed over, its bubbles are drawn anew.
+const works = () => "works" in (byId("ticket-head")?.dataset ?? {});
+let worked = works();
+
+// Above a page that begins with its day come the messages before it, of the same day.
+function dropRepeatedDays() {
+  const seen = new Set();
+  for (const heading of document.querySelectorAll("#log-list > [data-day]")) {
+    if (seen.has(heading.dataset.day)) heading.remove();
+    seen.add(heading.dataset.day);
+  }
+}
+
+document.addEventListener("htmx:after:swap", () => {
+  dropRepeatedDays();
+  if (worked === works()) return;
+  worked = works();
+  if (byId("log-list")) showKnown();
+});
 
 // Who the customer is, what else they asked, which files there are.
 const showRest = once(() => ofTicket(async (url, isStillOpen) => {
@@ -152,6 +198,16 @@ function showJump() {
   jump.hidden = unread === 0;
   if (unread) jump.querySelector("span").textContent = counted("messages", unread);
 }
+
+// A link to a photo of a series opens the series, and then the rest of it where the photo is among that.
+document.addEventListener("htmx:after:swap", ({ detail }) => {
+  const goal = location.hash.length > 1 && byId(location.hash.slice(1));
+  const target = detail.ctx?.target;
+  if (!goal || !(target instanceof Element) || !target.contains(goal) || !target.closest(".series")) return;
+  const fold = goal.closest("details:not([open])");
+  if (fold) fold.open = true;
+  else goal.scrollIntoView({ block: "center" });
+});
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("#jump")) byId("log").scrollTo({ top: 0, behavior: "instant" });
@@ -207,5 +263,7 @@ document.body.addEventListener("desk:ticket", () => {
   unread = 0;
   heard = [];
   isBehind = false;
+  worked = works();
+  askToFoldAt = SERIES;
   catchUp(); // since its page was made
 });

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache, caches
+from django.core.cache import cache
 from django.core.cache.backends.redis import RedisCache
 from rest_framework.test import APIClient
 
@@ -27,7 +27,6 @@ def two_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     for throttle in (PerPerson, AtLogin, AtRefresh):
         monkeypatch.setattr(throttle, "THROTTLE_RATES", TWO)
     monkeypatch.setattr(throttles, "_asked_again_at", 0.0)
-    caches["local"].clear()
 
 
 def statuses(client: APIClient, times: int = 3) -> list[int]:

@@ -1,5 +1,6 @@
 """Messages over the API: reading, replying, notes, files, and what a customer said elsewhere."""
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,17 @@ from rest_framework.test import APIClient
 from conftest import wrote
 from tickets import operations
 from tickets.api import messages as api_messages
-from tickets.models import ContentType, Customer, Delivery, DeliveryState, Message, Sender, Ticket, User
+from tickets.models import (
+    AlterationState,
+    ContentType,
+    Customer,
+    Delivery,
+    DeliveryState,
+    Message,
+    Sender,
+    Ticket,
+    User,
+)
 from tickets.tests.api.conftest import V1, Call
 from tickets.tests.api.test_tickets import errors
 
@@ -85,7 +96,11 @@ def test_a_reply_is_queued_for_the_customer(called_by: Call, aigerim: User, tick
         "forwardedFrom": "",
         "createdAt": shown["createdAt"],
         "editedAt": None,
+        "deletedAt": None,
         "deliveryState": "queued",
+        "alteration": None,
+        "reactions": [],
+        "ourReaction": "",
     }
 
 
@@ -214,3 +229,111 @@ def test_whose_words_a_customer_passed_on_and_what_they_quoted_is_told(
     operations.receive(customer=ticket.customer, incoming=incoming, ticket=ticket)
     last = called_by(aigerim).get(f"{V1}/tickets/{ticket.pk}/messages").json()["messages"][-1]
     assert (last["quotedText"], last["forwardedFrom"]) == ("Доставим завтра", "Сосед")
+
+
+def one(ticket: Ticket, message: Message) -> str:
+    return f"/api/v1/tickets/{ticket.pk}/messages/{message.pk}"
+
+
+def arrived(ticket: Ticket, actor: User, text: str) -> Message:
+    message = operations.reply(ticket_id=ticket.pk, actor=actor, text=text, client_id=uuid.uuid4())
+    operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=1)
+    return message
+
+
+def test_a_reply_that_has_left_is_changed_and_deleted_there(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    message, client = arrived(ticket, aigerim, "Раз."), called_by(aigerim)
+    changed = client.patch(one(ticket, message), {"text": "Два."}, format="json")
+    again = client.patch(one(ticket, message), {"text": "Два."}, format="json")
+    assert (changed.status_code, again.status_code) == (200, 200)
+    edit = {"kind": "edit", "state": "queued", "obstacle": "", "text": "Два."}
+    assert (changed.json()["text"], changed.json()["alteration"]) == ("Два.", edit)
+    deleted = client.delete(one(ticket, message))
+    assert (deleted.status_code, deleted.json()["alteration"]["kind"]) == (200, "delete")
+    assert client.delete(one(ticket, message)).status_code == 200
+    refused = client.patch(one(ticket, message), {"text": "Три."}, format="json")
+    assert refused.status_code == 409
+    assert [each.state for each in message.alterations.order_by("pk")] == ["replaced", "queued"]
+
+
+def test_the_new_words_of_a_reply_may_be_formatted(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    message, client = arrived(ticket, aigerim, "Раз."), called_by(aigerim)
+    bold = [{"type": "bold", "offset": 0, "length": 3}]
+    assert client.patch(one(ticket, message), {"text": "Два.", "entities": bold}, format="json").status_code == 200
+    assert message.alterations.get().entities == bold
+    assert client.patch(one(ticket, message), {"text": "Два.", "entities": ["bold"]}, format="json").status_code == 422
+
+
+def test_a_reply_that_has_not_left_is_withdrawn(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    message = operations.reply(ticket_id=ticket.pk, actor=aigerim, text="Раз.", client_id=uuid.uuid4())
+    answer = called_by(aigerim).delete(one(ticket, message))
+    assert (answer.status_code, answer.json()["deliveryState"]) == (200, "cancelled")
+    assert not message.alterations.exists()
+
+
+def test_what_was_imported_has_nothing_in_telegram_to_change(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    message = arrived(ticket, aigerim, "Раз.")
+    message.delivery.delete()
+    for answer in (
+        called_by(aigerim).delete(one(ticket, message)),
+        called_by(aigerim).patch(one(ticket, message), {"text": "Два."}, format="json"),
+    ):
+        assert (answer.status_code, "прежней системы" in answer.text) == (409, True)
+
+
+def test_what_became_of_a_change_is_told_among_the_events(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    message = arrived(ticket, aigerim, "Раз.")
+    operations.edit_reply(message_id=message.pk, actor=aigerim, text="Два.")
+    alteration = operations.start_alteration(alteration_id=message.alterations.get().pk)
+    assert alteration is not None
+    operations.settle_alteration(alteration_id=alteration.pk, state=AlterationState.DONE, steps_done=1)
+    told = called_by(aigerim).get(f"{V1}/events?after=0").json()["events"][-2:]
+    assert [(event["kind"], event["message"], event["state"]) for event in told] == [
+        ("edited", message.pk, None),
+        ("altered", message.pk, "done"),
+    ]
+
+
+def test_marks_in_a_text_are_words_and_formatting_comes_beside_it(
+    called_by: Call, aigerim: User, ticket: Ticket
+) -> None:
+    client = called_by(aigerim)
+    entities = [{"type": "text_link", "offset": 2, "length": 5, "url": "https://a.kz"}]
+    assert write(client, ticket, text="**Важно** __да__").json()["text"] == "**Важно** __да__"
+    assert write(client, ticket, text="на сайте", entities=[{**entities[0], "offset": 3}]).status_code == 201
+    assert write(client, ticket, text="\r\nсайте", entities=entities, senderType="note").status_code == 201
+    plain, link, note = ticket.messages.filter(author=aigerim).order_by("pk")
+    assert plain.entities == []
+    assert link.entities == [{**entities[0], "offset": 3}]
+    assert (note.text, note.entities) == ("сайте", [{**entities[0], "offset": 0}])
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        [{"type": "bold", "offset": 0}],
+        [{"type": "custom_emoji", "offset": 0, "length": 1}],
+        [{"type": "bold", "offset": 0, "length": 9}],
+        [{"type": "bold", "offset": 0, "length": 1}],  # half of the emoji
+        [{"type": "bold", "offset": 0, "length": 2, "user": 1}],
+        [{"type": "bold", "offset": 0, "length": 3}, {"type": "italic", "offset": 2, "length": 3}],
+        [{"type": "text_link", "offset": 0, "length": 2, "url": "javascript:alert(1)"}],
+        [{"type": "text_link", "offset": 0, "length": 2}],
+        ["bold"],
+        {"type": "bold"},
+        [{"type": "bold", "offset": 0, "length": 2}] * 101,
+    ],
+)
+def test_formatting_telegram_would_not_take_is_told(
+    called_by: Call, aigerim: User, ticket: Ticket, entities: object
+) -> None:
+    answer = write(called_by(aigerim), ticket, text="👍 да", entities=entities)
+    assert answer.status_code == 422
+    assert "entities" in str(errors(answer))
+    assert not ticket.messages.filter(author=aigerim).exists()
+
+
+def test_what_a_customer_said_has_no_formatting(called_by: Call, saule: User, ticket: Ticket) -> None:
+    bold = [{"type": "bold", "offset": 0, "length": 2}]
+    answer = write(called_by(saule), ticket, text="Да", entities=bold, senderType="client")
+    assert "entities" in str(errors(answer))

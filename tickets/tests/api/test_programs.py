@@ -286,6 +286,14 @@ class TestScopes:
         with pytest.raises(operations.NotAllowed):
             operations.open_by_program(program=as_it_came_in, text="Жду")
 
+    def test_a_card_number_in_a_files_name_is_masked_as_from_the_chat(
+        self, program: ProgramClient, ticket: Ticket, aigerim: User
+    ) -> None:
+        file = SimpleUploadedFile("4111 1111 1111 1111.png", PNG)
+        body = program.post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Чек", "files": [file]}).json()
+        assert [each["name"] for each in body["files"]] == ["•••• •••• •••• 1111.png"]
+        assert operations.reveal_cards(message_id=body["id"], actor=aigerim) == ["4111111111111111"]
+
     def test_a_note_is_not_quoted(self, portal: ServiceAccount, timur: Customer, ticket: Ticket, aigerim: User) -> None:
         note = operations.note(ticket_id=ticket.pk, actor=aigerim, text="Между нами", client_id=uuid.uuid4())
         with pytest.raises(operations.Invalid) as refused:

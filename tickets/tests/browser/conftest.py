@@ -34,12 +34,17 @@ def open_page(browser: "Browser", desk: Callable[[User], Client]) -> Iterator[Op
         width: int = 1440,
         theme: Literal["light", "dark"] = "light",
         status: int = 200,
+        scripts: bool = True,
         **options: bool,
     ) -> "Page":
         client = desk(user, **options) if user is not None else Client(**options)
         height = 844 if width < 760 else 900
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, locale="ru-RU", base_url=ORIGIN
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            locale="ru-RU",
+            base_url=ORIGIN,
+            java_script_enabled=scripts,
         )
         contexts.append(context)
 

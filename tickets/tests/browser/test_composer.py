@@ -1,11 +1,13 @@
 """The field a manager writes in: what is typed and attached stays until it is sent, and is sent once."""
 
+import io
 import re
 from typing import Literal
 from urllib.parse import unquote_plus
 
 import pytest
 from django.urls import reverse
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
@@ -189,6 +191,25 @@ def test_files_that_telegram_would_refuse_are_named_at_once_and_do_not_go(page):
     expect(chips.nth(10)).to_contain_text("не больше 10 файлов")
 
 
+def test_a_picture_that_will_go_as_a_file_says_so_before(page):
+    target = io.BytesIO()
+    Image.new("1", (100, 2001)).save(target, "PNG")
+    page.set_input_files(
+        "#reply [name=files]", [{"name": "план.png", "mimeType": "image/png", "buffer": target.getvalue()}]
+    )
+    expect(page.locator("#attached .chip")).to_contain_text("для фото слишком большое или вытянутое, уйдёт файлом")
+    page.fill(FIELD, "План")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator("#log-list .file")).to_contain_text("план.png")
+
+
+def test_a_file_over_the_limit_is_named_with_what_to_do(page):
+    drop(page, ".log", "drop", 50 * 1024 * 1024 + 1)
+    chip = page.locator("#attached .chip.bad")
+    expect(chip).to_contain_text("ролик.mov")
+    expect(chip).to_contain_text("больше 50 МБ, Telegram не примет: сожмите или пришлите ссылкой")
+
+
 def drop(page: Page, target: str, kind: str, size: int) -> None:
     transfer = page.evaluate_handle(PUT_FILES, ["ролик.mov", size, "video/quicktime"])
     page.dispatch_event(target, kind, {"dataTransfer": transfer})
@@ -297,11 +318,13 @@ def test_a_reload_before_the_draft_is_saved_keeps_the_newest_words_and_the_quote
     assert Draft.objects.get(user=aigerim).text == "Старое и новое"
 
 
-def test_what_another_tab_has_sent_is_not_sent_again_from_this_one(page, aigerim, ticket, answer):
-    page.fill(FIELD, "Одно и то же")
-    answer(ticket, aigerim, "Одно и то же")
+@pytest.mark.parametrize("text", ["Одно и то же", "\n\n".join(["Первое" + " слово" * 600, "Второе" + " слово" * 600])])
+def test_what_another_tab_has_sent_is_not_sent_again_from_this_one(page, aigerim, ticket, answer, text):
+    page.fill(FIELD, text)
+    if len(text) > 4096:
+        expect(page.locator("#reply .preview .words")).to_have_count(2)
+    answer(ticket, aigerim, text)
     page.evaluate(HEAR, ticket.pk)
-    expect(page.locator("#log-list")).to_contain_text("Одно и то же")
     expect(page.locator(FIELD)).to_have_value("")
 
 

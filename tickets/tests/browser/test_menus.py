@@ -163,6 +163,15 @@ def test_the_phone_is_shown_in_its_place(open_page, aigerim, ticket):
     expect(page.locator("#phone")).to_have_text("+77071234567")
 
 
+def test_a_card_number_is_shown_in_its_place(open_page, aigerim, timur, ticket):
+    message = wrote(timur, "Оплатил картой 4111 1111 1111 1111", ticket=ticket).message
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    bubble = page.locator(f"#m{message.pk}")
+    expect(bubble).to_contain_text("картой •••• •••• •••• 1111")
+    bubble.get_by_role("button", name="Показать номер карты").click()
+    expect(page.locator(f"#cards-{message.pk}")).to_have_text("4111 1111 1111 1111")
+
+
 def test_the_panel_is_a_drawer_where_there_is_no_room(open_page, aigerim, ticket):
     page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim, width=390)
     panel = page.locator("#panel")
@@ -227,6 +236,15 @@ def test_the_first_load_weighs_at_most_90_kb(open_page, desk, aigerim, ticket):
         assert isinstance(found, str)
         weight += squeezed(Path(found).read_bytes())
     assert weight <= 90 * KILOBYTE
+
+
+def test_a_day_has_one_heading_however_many_pages_of_it_are_open(open_page, aigerim, ticket):
+    for number in range(70):
+        wrote(ticket.customer, f"Сообщение {number}", ticket=ticket)
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk]), aigerim)
+    page.locator("#older").scroll_into_view_if_needed()
+    expect(page.locator("#log-list")).to_contain_text("Сообщение 0")
+    expect(page.locator("#log-list > .day")).to_have_count(1)
 
 
 def test_a_fragment_weighs_at_most_15_kb(htmx, saule, ticket):
