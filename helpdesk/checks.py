@@ -17,6 +17,8 @@ from helpdesk.backup.encryption import check_recipient
 from helpdesk.backup.errors import BackupError
 
 SHORTEST_TOKEN = 20
+#: Bytes of a key for HS256 (RFC 7518, section 3.2).
+SHORTEST_KEY = 32
 MAKE_ONE = "Take a random one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
@@ -118,6 +120,19 @@ def metrics_token(**kwargs: Any) -> list[CheckMessage]:
             f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters, so it can be guessed.",
             hint=MAKE_ONE,
             id="helpdesk.W010",
+        )
+    ]
+
+
+@register()
+def jwt_signing_key(**kwargs: Any) -> list[CheckMessage]:
+    if len(str(settings.SIMPLE_JWT["SIGNING_KEY"]).encode()) >= SHORTEST_KEY:
+        return []
+    return [
+        checks.Error(
+            f"JWT_SIGNING_KEY has fewer than {SHORTEST_KEY} bytes: who guesses it signs in over the API as anybody.",
+            hint=MAKE_ONE,
+            id="helpdesk.E022",
         )
     ]
 

@@ -30,7 +30,6 @@ def start(dsn: str, transport: Transport | None = None) -> None:
         dsn=dsn,
         transport=transport,
         before_send=report,  # type: ignore[arg-type]  # the library's own type of an event is stricter than its events
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
