@@ -132,7 +132,7 @@ def jwt_signing_key(**kwargs: Any) -> list[CheckMessage]:
         checks.Error(
             f"JWT_SIGNING_KEY has fewer than {SHORTEST_KEY} bytes: who guesses it signs in over the API as anybody.",
             hint=MAKE_ONE,
-            id="helpdesk.E022",
+            id="helpdesk.E012",
         )
     ]
 

@@ -34,7 +34,7 @@ def test_the_settings_of_development_are_right() -> None:
         ("TRUSTED_PROXIES", ["proxy.internal"], "helpdesk.E005"),
         ("METRICS_NETWORKS", ["10.0.0.1/8"], "helpdesk.E005"),
         ("METRICS_TOKEN", "secret", "helpdesk.W010"),
-        ("SIMPLE_JWT", {"SIGNING_KEY": "k" * 31}, "helpdesk.E022"),
+        ("SIMPLE_JWT", {"SIGNING_KEY": "k" * 31}, "helpdesk.E012"),
         ("LOG_DIR", "/proc/log", "helpdesk.E006"),
         ("MEDIA_ROOT", "/proc/media", "helpdesk.E007"),
         ("BACKUP_RECIPIENT", "AGE-SECRET-KEY-1", "helpdesk.E020"),
