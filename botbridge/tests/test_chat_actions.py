@@ -13,6 +13,7 @@ from botbridge.models import BotStatus, ChatSession, OutboundCall
 from botbridge.sandbox.client import CustomerClient
 from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import BOT_ID, TOKEN
+from conftest import wrote
 from tickets import operations
 from tickets.models import Change, Customer, Delivery, DeliveryState, Event, Ticket, Typing, User
 from tickets.operations import NotAllowed, NotVisible
@@ -77,6 +78,14 @@ def test_what_is_stale_or_already_written_is_not_shown(
     operations.show_typing(ticket_id=ticket.pk, user=aigerim)
     answer(ticket, aigerim)
     assert shown(sandbox, timurs_telegram) == 0
+
+
+def test_what_the_customer_writes_meanwhile_ends_nobodys_typing(
+    sandbox: SandboxServer, timur: Customer, ticket: Ticket, aigerim: User, timurs_telegram: CustomerClient
+) -> None:
+    operations.show_typing(ticket_id=ticket.pk, user=aigerim)
+    wrote(timur, "И ещё", ticket=ticket)
+    assert shown(sandbox, timurs_telegram) == 1
 
 
 def test_nothing_is_shown_where_no_answer_would_follow(

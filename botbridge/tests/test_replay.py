@@ -188,6 +188,16 @@ def test_of_an_edit_that_comes_after_a_later_one_the_words_are_kept(line: Line, 
     assert sorted(MessageRevision.objects.values_list("text", flat=True)) == ["Два", "Раз"]
 
 
+def test_of_a_message_that_comes_after_two_edits_the_first_words_are_kept_too(line: Line, phone: Phone) -> None:
+    now = int(timezone.now().timestamp())
+    first = phone.message(text="Раз", date=now - 30)
+    for seconds, text in ((20, "Два"), (10, "Три")):
+        line.take({"edited_message": {**first["message"], "text": text, "edit_date": now - seconds}})
+    line.take(first)
+    assert phone.written == ["Три"]
+    assert sorted(MessageRevision.objects.values_list("text", flat=True)) == ["Два", "Раз"]
+
+
 def test_a_message_that_comes_again_does_not_end_the_wait_for_a_new_question(line: Line, phone: Phone) -> None:
     phone.write("Первый")
     first = Update.objects.get()

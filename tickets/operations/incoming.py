@@ -374,24 +374,23 @@ def _remember_former(message: Message, text: str, entities: Sequence[dict[str, A
 
 
 @transaction.atomic
-def keep_former(*, message: Message, text: str, entities: Sequence[dict[str, Any]]) -> bool:
+def keep_former(*, message: Message, text: str, entities: Sequence[dict[str, Any]]) -> None:
     """Keep what a message said before its edit, where that comes only afterwards: its update was parked for a while.
 
-    False where these words are known, as with an update that comes twice.
+    Words that are known, as with an update that comes twice, change nothing.
     """
     numbers, text = numbers_in(text), masked(storable(text))
     if message.ticket_id is None or message.sender != Sender.CLIENT:
-        return False
+        return
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
     if text in ("", message.text) or MessageRevision.objects.filter(message=message, text=text).exists():
-        return False
+        return
     message.edited_at = message.edited_at or timezone.now()
     message.save(update_fields=["edited_at"])
     MessageRevision.objects.create(message=message, text=text, entities=list(entities), replaced_at=message.edited_at)
     keep_cards(message, numbers)
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
-    return True
 
 
 def _is_answered(ticket: Ticket, message: Message) -> bool:

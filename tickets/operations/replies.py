@@ -351,9 +351,8 @@ def _copy_unsent(delivery: Delivery, actor: User) -> Message:
     original = delivery.message
     files = list(original.attachments.order_by("position"))
     unsent = files[delivery.parts_sent :]
-    # The words leave with the first file, or in pieces of their own.
-    pieces = pieces_of(original.text, original.entities)
-    unsaid = (pieces[:1] if files else pieces)[delivery.parts_sent :]
+    # The words leave with the first file, which has room for one piece, or in pieces of their own.
+    unsaid = pieces_of(original.text, original.entities)[delivery.parts_sent :]
     words = joined(unsaid, "\n") if delivery.parts_sent else Formatted(original.text, original.entities)
     repeat = Message.objects.create(
         ticket=original.ticket,
