@@ -234,15 +234,46 @@ def test_a_database_in_use_is_not_overwritten_unasked(ticket: Ticket, archive: P
 
 
 def test_another_state_of_the_tables_is_refused_with_the_version_to_install(ticket: Ticket, archive: Path) -> None:
+    back_up(archive)
     recorder = MigrationRecorder(connection)
     recorder.record_applied("tickets", "0999_of_a_later_version")
-    back_up(archive)
-    recorder.record_unapplied("tickets", "0999_of_a_later_version")
-
-    with pytest.raises(BackupError, match=r"only in the backup: tickets.0999_of_a_later_version.*Install version 0\."):
-        restore(archive, replace=True)
+    try:
+        with pytest.raises(BackupError, match=r"only here: tickets.0999_of_a_later_version.*Install version 0\."):
+            restore(archive, replace=True)
+    finally:
+        recorder.record_unapplied("tickets", "0999_of_a_later_version")
 
     assert Ticket.objects.filter(pk=ticket.pk).exists()
+
+
+def test_what_the_version_before_makes_on_the_newer_tables_it_takes_back(
+    ticket: Ticket, archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While an upgrade goes on and after it was taken back, older code copies the newer database: docs/upgrade.md."""
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("tickets", "0999_of_a_later_version")
+    try:
+        back_up(archive)
+    finally:
+        recorder.record_unapplied("tickets", "0999_of_a_later_version")
+    assert "tickets.0999_of_a_later_version" in caplog.text
+
+    restore(archive, replace=True)
+
+    assert Ticket.objects.filter(pk=ticket.pk).exists()
+
+
+def test_a_database_whose_tables_are_older_than_the_program_is_not_copied(ticket: Ticket, archive: Path) -> None:
+    recorder = MigrationRecorder(connection)
+    ((app, newest),) = MigrationLoader(connection).graph.leaf_nodes("tickets")
+    recorder.record_unapplied(app, newest)
+    try:
+        with pytest.raises(BackupError, match=rf"without tickets\.{newest}\. Make the backup with that version"):
+            back_up(archive)
+    finally:
+        recorder.record_applied(app, newest)
+
+    assert not list(archive.parent.iterdir())
 
 
 def test_a_database_without_its_tables_is_refused(db: None, archive: Path) -> None:
