@@ -95,6 +95,19 @@ def test_a_long_draft_is_left_whole(busy: User, ticket: Ticket, saule: User) -> 
     assert all(f"{number:06d}" in left.replace(" ", "").replace("🙂", "") for number in (0, 299, 599))
 
 
+@pytest.mark.parametrize("text", ["а" * 1_900 + "\n", "а" * 1_900 + " " * 1_900 + "б", " " * 1_900 + "в"])
+def test_a_draft_with_nothing_but_space_in_a_piece_keeps_no_account_open(
+    busy: User, ticket: Ticket, saule: User, text: str
+) -> None:
+    operations.save_draft(ticket_id=ticket.pk, user=busy, text=text)
+
+    operations.lock_account(actor=saule, user=busy)
+
+    assert not User.objects.get(pk=busy.pk).is_active
+    left = "".join(Message.objects.filter(ticket=ticket, sender=Sender.NOTE).values_list("text", flat=True))
+    assert [left.count(letter) for letter in "абв"] >= [text.count(letter) for letter in "абв"]
+
+
 def test_nobody_locks_themselves_or_a_superuser(room: Client, saule: User) -> None:
     root = User.objects.create_superuser("root", password=PASSWORD)
     assert "Себя отключить нельзя" in room.post(page("lock", saule), follow=True).text
