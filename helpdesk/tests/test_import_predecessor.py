@@ -258,6 +258,27 @@ def test_a_ticket_that_has_moved_on_here_stays_as_it_is(earlier: Earlier, run: I
     assert rows() == before
 
 
+def test_what_is_mended_after_its_ticket_came_is_told_each_time_and_nothing_is_put_out_of_order(
+    earlier: Earlier, run: Import
+) -> None:
+    number = earlier.ticket()
+    earlier.message(number, "client", "Вопрос", 1)
+    stranger = earlier.message(number, "robot", "Сейчас посмотрю", 2)
+    earlier.message(number, "manager", "Ответ", 3)
+    assert run() == [("messages", stranger, "who wrote it cannot be told: sender 'robot'")]
+    earlier.execute("UPDATE messages SET sender_type = 'manager' WHERE id = %s", stranger)
+    told = [("messages", stranger, "it fits now, but later words of its ticket are here already: it was left out")]
+    before = rows()
+
+    assert run() == told
+    assert rows() == before
+
+    earlier.message(number, "client", "Спасибо", 4)
+    assert run() == told
+    assert [message.text for message in Message.objects.order_by("pk")] == ["Вопрос", "Ответ", "Спасибо"]
+    assert run() == told
+
+
 def test_a_cut_run_goes_on_where_it_was(earlier: Earlier, run: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("helpdesk.predecessor.source.PORTION", 2)
     for place in range(5):
