@@ -503,6 +503,32 @@ def test_tables_with_fewer_columns_will_do(earlier: Earlier, run: Import) -> Non
     assert (ticket.subject, ticket.updated_at) == ("Первая строка", DAY + timedelta(minutes=1))
 
 
+@pytest.mark.parametrize("table", ["tickets", "messages"])
+@pytest.mark.parametrize("row", ["(id) VALUES (NULL)", "(id) SELECT id FROM {}"])
+def test_rows_that_cannot_be_told_apart_are_refused_before_anything_is_written(
+    earlier: Earlier, run: Import, table: str, row: str
+) -> None:
+    earlier.message(earlier.ticket(), "client", "Вопрос")
+    earlier.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ALTER id DROP NOT NULL")
+    earlier.execute(f"INSERT INTO {table} {row.format(table)}")
+
+    with pytest.raises(CommandError, match=f"1 rows of {table} have no id, or one that another row has"):
+        run()
+
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["/dev/null/import/report.jsonl", "/dev/null"])
+def test_a_report_that_cannot_be_written_is_refused_in_a_sentence(earlier: Earlier, place: str) -> None:
+    """As where the program's folder is not the processes' to write to: in containers, and under systemd."""
+    earlier.message(earlier.ticket(), "client", "Вопрос")
+
+    with pytest.raises(CommandError, match=rf"The report cannot be written to {place}: .*Name another place with"):
+        call_command("import_predecessor", dsn=earlier.dsn, apply=True, report=Path(place))
+
+    assert not Ticket.objects.exists()
+
+
 def test_what_is_no_such_database_is_refused(earlier: Earlier, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("import_predecessor", dsn="postgresql://nobody@127.0.0.1:1/none")
