@@ -9,9 +9,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import uuid
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +39,7 @@ from helpdesk.backup import BackupError, Restored, back_up, backup_facts, nightl
 from helpdesk.backup.archive import FileLine, FilesEntry, Manifest, opened, written
 from helpdesk.backup.snapshot import one_moment
 from helpdesk.backup.tables import all_models, tables
+from helpdesk.jobs.worker import Worker
 from helpdesk.tests.servers import database_url
 from tickets import operations
 from tickets.models import (
@@ -50,6 +53,8 @@ from tickets.models import (
     Delivery,
     DeliveryState,
     Event,
+    Job,
+    JobState,
     Lane,
     Message,
     Notice,
@@ -683,6 +688,42 @@ def test_two_processes_make_one(nights: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert nightly_backup(now=night(4)) is None
     assert nightly_backup(now=night(4)) is not None
+
+
+def test_one_that_takes_long_stays_its_workers_and_so_its_failure_is_told(
+    nights: Path, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpdesk.backup.nightly.KEEP_EVERY", 0.01)
+    slow = Path(default_storage.path("attachments/slow"))
+    slow.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(slow)  # nobody reads on from it before the other end is opened
+    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file="attachments/slow")
+    operations.add_job(kind="nightly_backup")
+    job = operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="one")
+    assert job is not None
+    assert job.due_at is not None
+
+    def make() -> None:
+        try:
+            Worker().do(job)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make)
+        deadline = time.monotonic() + 20
+        try:
+            while not Job.objects.filter(due_at__gt=job.due_at + timedelta(minutes=2)).exists():
+                assert time.monotonic() < deadline, "nobody keeps the lease"
+            assert operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="two") is None
+            nights.rename(nights.with_name("pulled out"))
+        finally:
+            slow.open("wb").close()
+        making.result()
+
+    job.refresh_from_db()
+    assert "cannot be written" in job.error
+    assert (job.state, job.attempts) == (JobState.WAITING, 1)
 
 
 def test_nightly_backups_can_be_left_to_others(nights: Path, settings: LazySettings) -> None:
