@@ -134,6 +134,15 @@ def test_what_the_account_did_is_listed(room: Client, busy: User, ticket: Ticket
     assert "Не записывается" in answer.text
 
 
+def test_the_keys_an_account_was_given_are_said_to_stay_good_and_named(room: Client, saule: User) -> None:
+    room.post(reverse("admin:tickets_serviceaccount_add"), {"name": "Портал", "scopes": ["tickets:read"]})
+
+    text = room.get(page("trail", saule)).text
+
+    assert "секреты вебхуков, которые она получила, действуют и дальше" in text
+    assert "Портал" in text[text.index("Изменено в управлении</caption>") :]
+
+
 def test_the_lists_cost_the_same_however_long(
     room: Client, busy: User, ticket: Ticket, django_assert_max_num_queries: Callable[..., Any]
 ) -> None:
