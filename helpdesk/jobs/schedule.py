@@ -43,6 +43,11 @@ class Work:
     tries: int = 8
     is_keyed: bool = False
 
+    @property
+    def longest(self) -> timedelta:
+        """No pause and no lease of it is longer."""
+        return max(self.every or LONGEST_PAUSE, LONGEST_PAUSE, self.lease)
+
     def pause_after(self, attempts: int) -> timedelta | None:
         """How long to wait after so many failures in a row; None to wait for a person."""
         if self.every is None and attempts >= self.tries:
