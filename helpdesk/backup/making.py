@@ -135,6 +135,8 @@ def _write_file(writer: Writer, name: str) -> FileLine:
         source = default_storage.open(name)
     except FileNotFoundError:
         return FileLine(name, 0, None)
+    except OSError as error:
+        raise BackupError(f"The file {name} cannot be read: {error.strerror}.") from error
     with source:
         size = int(source.size)
         return FileLine(name, size, writer.add_file(name, size, source))

@@ -495,6 +495,25 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(furnished: Ticket, archi
     assert (attachment.state, attachment.reason) == (AttachmentState.FAILED, "Файла не было в резервной копии.")
 
 
+def test_a_file_that_cannot_be_read_is_named(ticket: Ticket, archive: Path) -> None:
+    Path(default_storage.path("attachments/unreadable")).mkdir(parents=True)
+    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file="attachments/unreadable")
+
+    with pytest.raises(BackupError, match=r"^The file attachments/unreadable cannot be read: Is a directory\.$"):
+        back_up(archive)
+
+    assert not list(archive.parent.iterdir())
+
+
+def test_a_file_whose_bytes_cannot_be_read_is_named(archive: Path) -> None:
+    archive.parent.mkdir()
+    memory = Path("/proc/self/mem")
+    with pytest.raises(BackupError, match="bad cannot be read"), written(archive, "") as out, memory.open("rb") as bad:
+        out.add_file("bad", 3, bad)
+
+    assert not list(archive.parent.iterdir())
+
+
 def test_a_picture_comes_back_with_its_small_still_and_one_that_is_lost_is_made_anew(
     furnished: Ticket, archive: Path
 ) -> None:
