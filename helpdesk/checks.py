@@ -99,7 +99,7 @@ def webhook_secret(**kwargs: Any) -> Iterable[CheckMessage]:
 
 @register()
 def networks(**kwargs: Any) -> Iterable[CheckMessage]:
-    for setting in ("TRUSTED_PROXIES", "METRICS_NETWORKS"):
+    for setting in ("TRUSTED_PROXIES", "METRICS_NETWORKS", "WEBHOOK_NETWORKS"):
         for network in getattr(settings, setting):
             try:
                 ipaddress.ip_network(network)
@@ -171,6 +171,12 @@ def backups(**kwargs: Any) -> Iterable[CheckMessage]:
                 hint="Make a pair elsewhere with age-keygen and copy the line that begins with age1.",
                 id="helpdesk.E020",
             )
+    if settings.BACKUP_KEEP < 0:
+        yield checks.Error(
+            f"BACKUP_KEEP is {settings.BACKUP_KEEP}: no number of backups can be kept by that.",
+            hint="Write how many nightly ones stay; 0 makes none.",
+            id="helpdesk.E022",
+        )
     if settings.BACKUP_DIR.resolve().is_relative_to(settings.STATIC_ROOT.resolve()):
         yield checks.Error(
             "BACKUP_DIR lies below STATIC_ROOT, which everybody may read.",

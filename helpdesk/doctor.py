@@ -308,6 +308,23 @@ def check_files() -> Iterator[Diagnosis]:
     yield wrong("files", f"{missing} of the newest {len(names)} are not in storage", remedy)
 
 
+def check_backups() -> Iterator[Diagnosis]:
+    """Whether there is a copy to come back to, and room for the next one."""
+    if settings.DEBUG or not settings.BACKUP_KEEP:
+        yield unused("backups", "none is made by itself: that takes BACKUP_KEEP, and a machine for production")
+        return
+    finding = health.backups()
+    remedy = (
+        f"Look in the admin's list of jobs why the nightly one fails, and that BACKUP_DIR, {settings.BACKUP_DIR}, can "
+        "be written to where the jobs run and read here; then manage.py backup --nightly. See docs/backup.md."
+    )
+    for concern in finding.concerns:
+        yield wrong("backups", concern, remedy)
+    if not finding.concerns:
+        hours = finding.facts["last_backup_age"] // 3600
+        yield right("backups", f"the last one is {hours} h old, in {settings.BACKUP_DIR}")
+
+
 def judge_room(name: str, place: Path, *, free: int, total: int) -> Diagnosis:
     words = f"{free / 1024**3:.1f} GB free for {name}, {place}"
     if free < LEAST_FREE_BYTES or free < total * LEAST_FREE_SHARE:
@@ -341,6 +358,7 @@ CHECKS: tuple[Check, ...] = (
     check_telegram,
     check_disks,
     check_files,
+    check_backups,
     check_static_files,
 )
 

@@ -23,3 +23,7 @@ class TrimmedFiles(FileAwareMapping):  # type: ignore[misc]  # comes without typ
 
 class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # comes without types
     ENVIRON = TrimmedFiles()
+
+    def list(self, *args: Any, **kwargs: Any) -> Any:
+        """What stands between commas, without the space that people put after them."""
+        return [item.strip() for item in super().list(*args, **kwargs) if item.strip()]

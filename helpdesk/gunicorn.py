@@ -1,7 +1,4 @@
-"""gunicorn's settings for the web process: gunicorn -c helpdesk/gunicorn.py helpdesk.asgi:application
-
-The number of workers is gunicorn's own WEB_CONCURRENCY.
-"""
+"""gunicorn's settings for the web process: gunicorn -c helpdesk/gunicorn.py helpdesk.asgi:application"""
 
 import os
 import shutil
@@ -18,13 +15,11 @@ from helpdesk import draining
 
 bind = "0.0.0.0:8000"  # a container is reached from outside; serve passes an address of its own
 worker_class = "asgi"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = settings.WEB_CONCURRENCY
 asgi_lifespan = "off"
 keepalive = 5
 timeout = 30
 graceful_timeout = 20
-#: Seconds between the request to end and the end, in which the proxy is told to send nobody here any more.
-DRAIN_SECONDS = float(os.environ.get("WEB_DRAIN_SECONDS", "0"))
 # Heartbeats on a disk make a worker look dead whenever the disk is slow.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # On by default: a socket in the home directory, shared by every instance of one user.
@@ -46,8 +41,8 @@ def on_starting(arbiter: Any) -> None:
 
 
 def when_ready(arbiter: Any) -> None:
-    if DRAIN_SECONDS:
-        draining.before_sigterm(DRAIN_SECONDS)
+    if settings.WEB_DRAIN_SECONDS:
+        draining.before_sigterm(settings.WEB_DRAIN_SECONDS)
 
 
 def child_exit(arbiter: Any, worker: Any) -> None:

@@ -7,20 +7,17 @@ the desk down.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from botbridge.health import facts as bot_facts
-from helpdesk import draining
+from helpdesk import draining, schema
 from helpdesk.backup.nightly import backup_facts
 from helpdesk.jobs.facts import MAX_DUE, MAX_LONG_DUE
 from helpdesk.jobs.facts import facts as job_facts
@@ -65,14 +62,9 @@ def database() -> Finding:
 
 
 def migrations() -> Finding:
-    """Every migration of this code is applied. One query: the code's own migrations do not change while it runs."""
-    missing = known_migrations() - MigrationRecorder(connection).applied_migrations().keys()
+    """Every migration of this code is applied."""
+    missing = schema.known() - schema.applied()
     return Finding([f"{len(missing)} not applied: run manage.py migrate"] if missing else [])
-
-
-@cache
-def known_migrations() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 def bot() -> Finding:

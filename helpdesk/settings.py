@@ -345,6 +345,10 @@ if EMAIL_URL:
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"helpdesk@{public_host or 'localhost'}")
 
+# The web's processes, for helpdesk.gunicorn: how many, and how many seconds each first tells its proxy that it ends.
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
+WEB_DRAIN_SECONDS = env.float("WEB_DRAIN_SECONDS", default=0.0)
+
 # Monitoring. Nobody may read /metrics until one of these says who; the bot's process listens nowhere by itself.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=[])

@@ -133,9 +133,9 @@ class Writer:
     def add_file(self, name: str, size: int, source: IO[bytes]) -> str:
         """Write `size` bytes of a file and give their SHA-256.
 
-        :raises BackupError: it became shorter meanwhile.
+        :raises BackupError: it cannot be read, or became shorter meanwhile.
         """
-        counted = _Hashed(source)
+        counted = _Hashed(name, source)
         try:
             self._add(f"{FILES}/{name}", size, counted)
         except OSError as error:
@@ -153,12 +153,16 @@ class Writer:
 class _Hashed:
     """A source that knows the SHA-256 of what was read from it."""
 
-    def __init__(self, source: IO[bytes]) -> None:
-        self._source = source
+    def __init__(self, name: str, source: IO[bytes]) -> None:
+        self._name, self._source = name, source
         self._digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        chunk = self._source.read(size)
+        """:raises BackupError: it cannot be read; an error of the archive's own disk is told otherwise."""
+        try:
+            chunk = self._source.read(size)
+        except OSError as error:
+            raise BackupError(f"The file {self._name} cannot be read: {error.strerror}.") from error
         self._digest.update(chunk)
         return chunk
 

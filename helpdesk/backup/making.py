@@ -1,5 +1,6 @@
 """Making a backup: one moment of the database and the files its rows name, while everything goes on."""
 
+import logging
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -10,15 +11,17 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import Error, connection
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from helpdesk import schema
 from helpdesk.backup.archive import INDEX, MANIFEST, TABLES, FileLine, FilesEntry, Manifest, TableEntry, Writer, written
 from helpdesk.backup.encryption import check_recipient
 from helpdesk.backup.errors import BackupError
 from helpdesk.backup.snapshot import next_id, one_moment
 from helpdesk.backup.tables import Checksum, Table, tables
 from helpdesk.progress import Progress, Say, silent
+
+logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 500
 
@@ -52,7 +55,7 @@ def back_up(path: Path, *, recipient: str = "", say: Say = silent) -> Made:
 
 
 def _write(writer: Writer, say: Say) -> Manifest:
-    kept = tables()
+    migrations, kept = held_migrations(), tables()
     made_at = timezone.now()
     entries = [_write_table(writer, table, say) for table in kept]
     files = _write_files(writer, kept, say)
@@ -60,7 +63,7 @@ def _write(writer: Writer, say: Say) -> Manifest:
         version=version(),
         made_at=made_at.astimezone(UTC).isoformat(timespec="seconds"),
         database=connection.vendor,
-        migrations=applied_migrations(),
+        migrations=migrations,
         tables=entries,
         files=files,
     )
@@ -74,9 +77,22 @@ def version() -> str:
     return str(project["project"]["version"])
 
 
-def applied_migrations() -> list[str]:
-    """The state of the database's tables, as `app.name` of each migration."""
-    return sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())
+def held_migrations() -> list[str]:
+    """The state of the tables as they come into the archive: what this code knows of them and nothing else, so that
+    the version that made it takes it back.
+
+    :raises BackupError: the database lacks some of it.
+    """
+    known, applied = schema.known(), schema.applied()
+    if missing := known - applied:
+        raise BackupError(
+            f"The database has the tables of an earlier version, without {', '.join(schema.named(missing))}. Make the "
+            "backup with that version, or run manage.py migrate first."
+        )
+    if unknown := applied - known:
+        names = ", ".join(schema.named(unknown))
+        logger.warning("Backup: a later version has made tables or columns (%s); what they hold is not in it", names)
+    return schema.named(known)
 
 
 def _write_table(writer: Writer, table: Table, say: Say) -> TableEntry:
@@ -119,6 +135,8 @@ def _write_file(writer: Writer, name: str) -> FileLine:
         source = default_storage.open(name)
     except FileNotFoundError:
         return FileLine(name, 0, None)
+    except OSError as error:
+        raise BackupError(f"The file {name} cannot be read: {error.strerror}.") from error
     with source:
         size = int(source.size)
         return FileLine(name, size, writer.add_file(name, size, source))

@@ -1,16 +1,19 @@
 """The backup of each day, kept for a number of days, and what is known of backups here."""
 
 import fcntl
+import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import Error, connection
 from django.utils import timezone
 
 from helpdesk.backup.errors import BackupError
@@ -19,9 +22,14 @@ from helpdesk.progress import Say, silent
 from tickets import operations
 from tickets.models import Job
 
+logger = logging.getLogger(__name__)
+
 PATTERN = "helpdesk-*.tar.gz*"
 NIGHTLY = "helpdesk-nightly-*.tar.gz*"
 ABANDONED_AFTER = 3600.0
+#: How long a worker that makes one may be silent, and every how many seconds it says that it still does.
+LEASE = timedelta(minutes=3)
+KEEP_EVERY = 30.0
 
 
 def nightly_backup(*, now: datetime | None = None, say: Say = silent) -> Path | None:
@@ -54,9 +62,37 @@ def make_nightly_backup(job: Job) -> int:
     :raises JobFailed: it cannot be made.
     """
     try:
-        return 1 if nightly_backup() else 0
+        with _keeping(job):
+            return 1 if nightly_backup() else 0
     except BackupError as error:
         raise operations.JobFailed(str(error)) from error
+
+
+@contextmanager
+def _keeping(job: Job) -> Iterator[None]:
+    """Keep the job's lease until the block ends, however long that takes, from a connection of another thread: the
+    block's own reads one moment of the database and writes nothing.
+    """
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(job, ended), name="backup-lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+
+
+def _keep(job: Job, ended: threading.Event) -> None:
+    while not ended.wait(KEEP_EVERY):
+        try:
+            operations.report_progress(job=job, done=0, total=None, lease=LEASE)
+        except operations.LeaseLost:
+            return  # whoever has it now finds that the backup is being made
+        except Error as error:
+            logger.warning("Backup: its lease cannot be kept (%s)", type(error).__name__)
+        finally:
+            connection.close()
 
 
 def _make(folder: Path, day: str, say: Say) -> Path:

@@ -24,9 +24,10 @@ from django.utils.translation import gettext
 
 from botbridge import crash
 from botbridge.restored import doubt_calls
+from helpdesk import schema
 from helpdesk.backup.archive import Manifest, Part
 from helpdesk.backup.errors import BackupError, DamagedError
-from helpdesk.backup.making import applied_migrations, version
+from helpdesk.backup.making import version
 from helpdesk.backup.reading import Reading
 from helpdesk.backup.snapshot import set_next_id, without_timeouts
 from helpdesk.backup.tables import FILLED_BY_MIGRATIONS, Checksum, Table, all_models, line_of, tables, without_nul
@@ -102,7 +103,7 @@ def _require_unused() -> None:
 
 
 def _require_same_tables(manifest: Manifest) -> None:
-    here, there = set(applied_migrations()), set(manifest.migrations)
+    here, there = set(schema.named(schema.applied())), set(manifest.migrations)
     only = [f"only in the backup: {', '.join(sorted(there - here))}"] if there - here else []
     only += [f"only here: {', '.join(sorted(here - there))}"] if here - there else []
     own = {table.label: table.columns for table in tables()}

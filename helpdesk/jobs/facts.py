@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from helpdesk.jobs.lines import Line
-from helpdesk.jobs.schedule import SCHEDULE
+from helpdesk.jobs.schedule import SCHEDULE, WORK
 from tickets.models import Job
 
 #: Seconds a quick job may be due; they take milliseconds, so by then nobody does them.
@@ -19,13 +19,16 @@ MOST = 1000
 def facts() -> dict[str, Any]:
     """`oldest_due`, `oldest_long_due`: seconds the oldest job of that line is late (None: none is); `started`: whether
     there has ever been one; `failing`: jobs that fail and are tried again; `dead`: that are not. Counts up to 1,000.
+
+    What another version has left waits for that version: nobody here tries it, now or when told to.
     """
-    dead = Job.objects.dead()[:MOST].count()
+    ours = Job.objects.filter(kind__in=WORK)
+    dead = ours.dead()[:MOST].count()
     return {
         "started": Job.objects.exists(),
         "oldest_due": _oldest_due(Line.QUICK),
         "oldest_long_due": _oldest_due(Line.LONG),
-        "failing": Job.objects.failing()[:MOST].count() - dead,
+        "failing": ours.failing()[:MOST].count() - dead,
         "dead": dead,
     }
 

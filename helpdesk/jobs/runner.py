@@ -19,6 +19,8 @@ AT_ONCE = {Line.QUICK: 2, Line.LONG: 3}
 LAST_SECONDS = 1.5
 #: Seconds between two looks by a worker that found nothing due, or no database.
 LOOK_EVERY = 1.0
+#: Seconds between two looks whether each job has its row and a time that can be.
+LOOK_AFTER_EVERY = 30.0
 
 
 class Runner:
@@ -29,29 +31,29 @@ class Runner:
         self._under_way: set[Job] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        await self._make_rows(stopping)
         async with asyncio.TaskGroup() as group:
+            looking_after = group.create_task(self._look_after(stopping))
             hands = [group.create_task(self._work(line, stopping)) for line in AT_ONCE for _ in range(AT_ONCE[line])]
             await stopping.wait()
             await asyncio.wait(hands, timeout=LAST_SECONDS)
             await self._give_back()
-            for hand in hands:
-                hand.cancel()
+            for task in (looking_after, *hands):
+                task.cancel()
 
-    async def _make_rows(self, stopping: asyncio.Event) -> None:
+    async def _look_after(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                await in_thread(operations.start_jobs_missing, kinds=self._worker.recurring)
+                await in_thread(self._worker.look_after)
             except Error as error:
                 logger.warning("Jobs: the database does not answer (%s)", type(error).__name__)
-                await asyncio.sleep(LOOK_EVERY)
+                await self._pause(stopping, LOOK_EVERY)
             else:
-                return
+                await self._pause(stopping, LOOK_AFTER_EVERY)
 
     async def _work(self, line: Line, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             if not await self._do_next(line):
-                await self._pause(stopping)
+                await self._pause(stopping, LOOK_EVERY)
 
     async def _do_next(self, line: Line) -> bool:
         """Do one job; False where none is due or the database is away. A lease brings back what it could not write."""
@@ -69,9 +71,9 @@ class Runner:
                 self._under_way.discard(job)
         return job is not None
 
-    async def _pause(self, stopping: asyncio.Event) -> None:
+    async def _pause(self, stopping: asyncio.Event, seconds: float) -> None:
         try:
-            await asyncio.wait_for(stopping.wait(), LOOK_EVERY)
+            await asyncio.wait_for(stopping.wait(), seconds)
         except TimeoutError:
             return
 

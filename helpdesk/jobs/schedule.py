@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from botbridge.asking import ask_to_repeat
 from botbridge.downloads import remove_leftovers
-from helpdesk.backup.nightly import make_nightly_backup
+from helpdesk.backup.nightly import LEASE, make_nightly_backup
 from helpdesk.jobs.lines import Line
 from helpdesk.mail import send_password_link
 from helpdesk.orphans import sweep_share
@@ -42,6 +42,11 @@ class Work:
     line: Line = Line.QUICK
     tries: int = 8
     is_keyed: bool = False
+
+    @property
+    def longest(self) -> timedelta:
+        """No pause and no lease of it is longer."""
+        return max(self.every or LONGEST_PAUSE, LONGEST_PAUSE, self.lease)
 
     def pause_after(self, attempts: int) -> timedelta | None:
         """How long to wait after so many failures in a row; None to wait for a person."""
@@ -100,9 +105,7 @@ SCHEDULE: tuple[Work, ...] = (
         _("Резервная копия этих суток"),
         make_nightly_backup,
         every=timedelta(minutes=10),
-        # It reads one moment of the database, so that it can write no progress meanwhile. Whoever takes it up while it
-        # is still being made finds that it is (`nightly_backup`).
-        lease=timedelta(minutes=15),
+        lease=LEASE,
         line=Line.LONG,
     ),
     Work(

@@ -22,7 +22,7 @@ worker = Worker()
 @shared_task(name="helpdesk.ring")
 def ring() -> None:
     """Tell the workers which jobs and files are due."""
-    operations.start_jobs_missing(kinds=worker.recurring)
+    worker.look_after()
     silence = timedelta(seconds=MESSAGE_LIVES)
     for job_id, kind in operations.jobs_to_ring(kinds=WORK.keys(), silence=silence, at_most=AT_MOST):
         do_job.apply_async((job_id,), queue=WORK[kind].line.value, expires=MESSAGE_LIVES)

@@ -24,6 +24,11 @@ class Worker:
         self._works = {work.kind: work for work in schedule}
         self.recurring = [work.kind for work in schedule if work.every is not None and not work.is_keyed]
 
+    def look_after(self) -> None:
+        """See to it that each recurring job has a row, and that none sleeps because a clock was wrong for a while."""
+        operations.start_jobs_missing(kinds=self.recurring)
+        operations.hasten_jobs(longest={work.kind: work.longest for work in self._works.values()})
+
     def claim(self, lines: Collection[Line], *, job_id: int | None = None) -> Job | None:
         """A due job of these lines: the one named, if it is due, else the one due longest; or None."""
         leases = {work.kind: work.lease for work in self._works.values() if work.line in lines}

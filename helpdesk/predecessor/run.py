@@ -82,16 +82,18 @@ class Run:
             if self._bot_id is not None:
                 remember_file_ids(done.files, bot_id=self._bot_id)
         for message in done.moved_on:
-            self._tell_moved_on(message)
+            self._tell_left_out(message, "its ticket has been worked on here since it was imported")
+        for message in done.late:
+            self._tell_left_out(message, "it fits now, but later words of its ticket are here already: it was left out")
         written = self.outcome.written
         written.created += done.created
         written.continued += done.continued
         written.unchanged += done.unchanged
         written.messages += done.messages
 
-    def _tell_moved_on(self, message: PastMessage) -> None:
+    def _tell_left_out(self, message: PastMessage, why: str) -> None:
         row = {"id": message.imported_id, "text": message.text, "created_at": message.sent_at.isoformat()}
-        self._report.tell("messages", row, "its ticket has been worked on here since it was imported")
+        self._report.tell("messages", row, why)
 
     def _take_sessions(self) -> None:
         newest: dict[int, Row] = {}

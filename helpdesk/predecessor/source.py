@@ -41,6 +41,12 @@ class Source:
         for table, column in (("tickets", "id"), ("messages", "id"), ("messages", "ticket_id")):
             if self.columns[table].get(column) not in INTEGERS:
                 raise SourceError(f"The earlier database has no table {table} with whole numbers in {column}.")
+        for table in ("tickets", "messages"):
+            if alike := self._number(sql.SQL("SELECT count(*) - count(DISTINCT id) FROM {}"), table):
+                raise SourceError(
+                    f"{alike} rows of {table} have no id, or one that another row has, so that a second run could not "
+                    "tell what is here already. Give each its own first."
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +66,11 @@ class Source:
         return {name: type_ for name, type_ in rows}  # noqa: C416  # a row is no pair to mypy
 
     def count(self, table: str) -> int:
-        row = self._connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+        return self._number(sql.SQL("SELECT count(*) FROM {}"), table)
+
+    def _number(self, query: sql.SQL, table: str) -> int:
+        with _told():
+            row = self._connection.execute(query.format(sql.Identifier(table))).fetchone()
         return int(row[0]) if row else 0
 
     def tickets(self) -> Iterator[list[Row]]:

@@ -57,6 +57,17 @@ def test_a_job_of_another_version_keeps_its_bare_name(room: Client) -> None:
     assert "of_another_version" in room.get(JOBS).content.decode()
 
 
+def test_nobody_says_to_run_what_only_another_version_can(room: Client, dead: Job) -> None:
+    Job.objects.update(kind="of_another_version")
+
+    page = run_now(room, dead)
+
+    assert "нынешняя версия не знает" in page
+    assert "Запущено" not in page
+    dead.refresh_from_db()
+    assert dead.state == JobState.DEAD
+
+
 def test_jobs_are_filtered_by_kind(room: Client, dead: Job) -> None:
     operations.add_job(kind="wake_snoozed")
 

@@ -9,9 +9,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import uuid
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +39,7 @@ from helpdesk.backup import BackupError, Restored, back_up, backup_facts, nightl
 from helpdesk.backup.archive import FileLine, FilesEntry, Manifest, opened, written
 from helpdesk.backup.snapshot import one_moment
 from helpdesk.backup.tables import all_models, tables
+from helpdesk.jobs.worker import Worker
 from helpdesk.tests.servers import database_url
 from tickets import operations
 from tickets.models import (
@@ -50,6 +53,8 @@ from tickets.models import (
     Delivery,
     DeliveryState,
     Event,
+    Job,
+    JobState,
     Lane,
     Message,
     Notice,
@@ -234,15 +239,46 @@ def test_a_database_in_use_is_not_overwritten_unasked(ticket: Ticket, archive: P
 
 
 def test_another_state_of_the_tables_is_refused_with_the_version_to_install(ticket: Ticket, archive: Path) -> None:
+    back_up(archive)
     recorder = MigrationRecorder(connection)
     recorder.record_applied("tickets", "0999_of_a_later_version")
-    back_up(archive)
-    recorder.record_unapplied("tickets", "0999_of_a_later_version")
-
-    with pytest.raises(BackupError, match=r"only in the backup: tickets.0999_of_a_later_version.*Install version 0\."):
-        restore(archive, replace=True)
+    try:
+        with pytest.raises(BackupError, match=r"only here: tickets.0999_of_a_later_version.*Install version 0\."):
+            restore(archive, replace=True)
+    finally:
+        recorder.record_unapplied("tickets", "0999_of_a_later_version")
 
     assert Ticket.objects.filter(pk=ticket.pk).exists()
+
+
+def test_what_the_version_before_makes_on_the_newer_tables_it_takes_back(
+    ticket: Ticket, archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While an upgrade goes on and after it was taken back, older code copies the newer database: docs/upgrade.md."""
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("tickets", "0999_of_a_later_version")
+    try:
+        back_up(archive)
+    finally:
+        recorder.record_unapplied("tickets", "0999_of_a_later_version")
+    assert "tickets.0999_of_a_later_version" in caplog.text
+
+    restore(archive, replace=True)
+
+    assert Ticket.objects.filter(pk=ticket.pk).exists()
+
+
+def test_a_database_whose_tables_are_older_than_the_program_is_not_copied(ticket: Ticket, archive: Path) -> None:
+    recorder = MigrationRecorder(connection)
+    ((app, newest),) = MigrationLoader(connection).graph.leaf_nodes("tickets")
+    recorder.record_unapplied(app, newest)
+    try:
+        with pytest.raises(BackupError, match=rf"without tickets\.{newest}\. Make the backup with that version"):
+            back_up(archive)
+    finally:
+        recorder.record_applied(app, newest)
+
+    assert not list(archive.parent.iterdir())
 
 
 def test_a_database_without_its_tables_is_refused(db: None, archive: Path) -> None:
@@ -459,6 +495,25 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(furnished: Ticket, archi
     assert (attachment.state, attachment.reason) == (AttachmentState.FAILED, "Файла не было в резервной копии.")
 
 
+def test_a_file_that_cannot_be_read_is_named(ticket: Ticket, archive: Path) -> None:
+    Path(default_storage.path("attachments/unreadable")).mkdir(parents=True)
+    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file="attachments/unreadable")
+
+    with pytest.raises(BackupError, match=r"^The file attachments/unreadable cannot be read: Is a directory\.$"):
+        back_up(archive)
+
+    assert not list(archive.parent.iterdir())
+
+
+def test_a_file_whose_bytes_cannot_be_read_is_named(archive: Path) -> None:
+    archive.parent.mkdir()
+    memory = Path("/proc/self/mem")
+    with pytest.raises(BackupError, match="bad cannot be read"), written(archive, "") as out, memory.open("rb") as bad:
+        out.add_file("bad", 3, bad)
+
+    assert not list(archive.parent.iterdir())
+
+
 def test_a_picture_comes_back_with_its_small_still_and_one_that_is_lost_is_made_anew(
     furnished: Ticket, archive: Path
 ) -> None:
@@ -652,6 +707,42 @@ def test_two_processes_make_one(nights: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert nightly_backup(now=night(4)) is None
     assert nightly_backup(now=night(4)) is not None
+
+
+def test_one_that_takes_long_stays_its_workers_and_so_its_failure_is_told(
+    nights: Path, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpdesk.backup.nightly.KEEP_EVERY", 0.01)
+    slow = Path(default_storage.path("attachments/slow"))
+    slow.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(slow)  # nobody reads on from it before the other end is opened
+    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file="attachments/slow")
+    operations.add_job(kind="nightly_backup")
+    job = operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="one")
+    assert job is not None
+    assert job.due_at is not None
+
+    def make() -> None:
+        try:
+            Worker().do(job)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make)
+        deadline = time.monotonic() + 20
+        try:
+            while not Job.objects.filter(due_at__gt=job.due_at + timedelta(minutes=2)).exists():
+                assert time.monotonic() < deadline, "nobody keeps the lease"
+            assert operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="two") is None
+            nights.rename(nights.with_name("pulled out"))
+        finally:
+            slow.open("wb").close()
+        making.result()
+
+    job.refresh_from_db()
+    assert "cannot be written" in job.error
+    assert (job.state, job.attempts) == (JobState.WAITING, 1)
 
 
 def test_nightly_backups_can_be_left_to_others(nights: Path, settings: LazySettings) -> None:

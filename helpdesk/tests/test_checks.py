@@ -33,11 +33,13 @@ def test_the_settings_of_development_are_right() -> None:
         ("TELEGRAM_WEBHOOK_SECRET", "sesame", "helpdesk.W011"),
         ("TRUSTED_PROXIES", ["proxy.internal"], "helpdesk.E005"),
         ("METRICS_NETWORKS", ["10.0.0.1/8"], "helpdesk.E005"),
+        ("WEBHOOK_NETWORKS", ["intranet"], "helpdesk.E005"),
         ("METRICS_TOKEN", "secret", "helpdesk.W010"),
         ("SIMPLE_JWT", {"SIGNING_KEY": "k" * 31}, "helpdesk.E012"),
         ("LOG_DIR", "/proc/log", "helpdesk.E006"),
         ("MEDIA_ROOT", "/proc/media", "helpdesk.E007"),
         ("BACKUP_RECIPIENT", "AGE-SECRET-KEY-1", "helpdesk.E020"),
+        ("BACKUP_KEEP", -1, "helpdesk.E022"),
     ],
 )
 def test_a_wrong_setting_is_found(setting: str, value: object, problem: str) -> None:

@@ -43,6 +43,13 @@ def test_every_setting_the_containers_are_given_is_explained(services: dict[str,
     assert {name for name in given if not re.search(rf"^#? ?{name}=", SETTINGS_EXPLAINED, re.MULTILINE)} == set()
 
 
+def test_no_container_is_a_developers_machine(services: dict[str, Any]) -> None:
+    """Not even where .env.production began as a copy of .env.example, which says DEBUG=1."""
+    ours = [service for service in services.values() if service["image"].startswith("helpdesk:")]
+
+    assert {service["environment"]["DEBUG"] for service in ours} == {"0"}
+
+
 def test_every_command_of_the_containers_is_there(services: dict[str, Any]) -> None:
     commands = [service["command"] for service in services.values() if "command" in service]
     managed = {command[2] for command in commands if command[:2] == ["python", "manage.py"]}

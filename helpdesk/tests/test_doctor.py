@@ -23,6 +23,7 @@ from botbridge.sandbox.thread import SandboxServer
 from helpdesk import doctor
 from helpdesk.doctor import State
 from helpdesk.tests.servers import free_port
+from helpdesk.tests.test_health import backup_of
 from helpdesk.tests.test_settings import SECRET, python
 from tickets.models import Attachment, AttachmentState, Ticket
 
@@ -300,6 +301,27 @@ def test_directories_nobody_can_write_to(tmp_path: Path) -> None:
         printed, code = examined()
     assert code == 1
     assert "nothing can be written to MEDIA_ROOT" in printed
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "is_ill", "told"),
+    [
+        (20, False, "right     backups       the last one is 20 h old"),
+        (27, True, "wrong     backups       the last backup is 97"),
+        (None, True, "wrong     backups       no backup has been made yet, or none can be seen from here"),
+    ],
+)
+def test_the_last_backup(settings: Any, tmp_path: Path, hours_ago: int | None, is_ill: bool, told: str) -> None:
+    settings.DEBUG, settings.BACKUP_DIR, settings.BACKUP_KEEP = False, tmp_path, 7
+    if hours_ago is not None:
+        backup_of(tmp_path, hours_ago=hours_ago)
+
+    assert line("backups").startswith(told)
+    (found,) = doctor.check_backups()
+    assert (found.state == State.WRONG, "manage.py backup --nightly" in found.remedy) == (is_ill, is_ill)
+
+    settings.BACKUP_KEEP = 0
+    assert line("backups").startswith("not used  backups")
 
 
 @pytest.mark.slow

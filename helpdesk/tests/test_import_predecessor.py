@@ -258,6 +258,27 @@ def test_a_ticket_that_has_moved_on_here_stays_as_it_is(earlier: Earlier, run: I
     assert rows() == before
 
 
+def test_what_is_mended_after_its_ticket_came_is_told_each_time_and_nothing_is_put_out_of_order(
+    earlier: Earlier, run: Import
+) -> None:
+    number = earlier.ticket()
+    earlier.message(number, "client", "Вопрос", 1)
+    stranger = earlier.message(number, "robot", "Сейчас посмотрю", 2)
+    earlier.message(number, "manager", "Ответ", 3)
+    assert run() == [("messages", stranger, "who wrote it cannot be told: sender 'robot'")]
+    earlier.execute("UPDATE messages SET sender_type = 'manager' WHERE id = %s", stranger)
+    told = [("messages", stranger, "it fits now, but later words of its ticket are here already: it was left out")]
+    before = rows()
+
+    assert run() == told
+    assert rows() == before
+
+    earlier.message(number, "client", "Спасибо", 4)
+    assert run() == told
+    assert [message.text for message in Message.objects.order_by("pk")] == ["Вопрос", "Ответ", "Спасибо"]
+    assert run() == told
+
+
 def test_a_cut_run_goes_on_where_it_was(earlier: Earlier, run: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("helpdesk.predecessor.source.PORTION", 2)
     for place in range(5):
@@ -480,6 +501,32 @@ def test_tables_with_fewer_columns_will_do(earlier: Earlier, run: Import) -> Non
 
     ticket = Ticket.objects.get()
     assert (ticket.subject, ticket.updated_at) == ("Первая строка", DAY + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("table", ["tickets", "messages"])
+@pytest.mark.parametrize("row", ["(id) VALUES (NULL)", "(id) SELECT id FROM {}"])
+def test_rows_that_cannot_be_told_apart_are_refused_before_anything_is_written(
+    earlier: Earlier, run: Import, table: str, row: str
+) -> None:
+    earlier.message(earlier.ticket(), "client", "Вопрос")
+    earlier.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ALTER id DROP NOT NULL")
+    earlier.execute(f"INSERT INTO {table} {row.format(table)}")
+
+    with pytest.raises(CommandError, match=f"1 rows of {table} have no id, or one that another row has"):
+        run()
+
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["/dev/null/import/report.jsonl", "/dev/null"])
+def test_a_report_that_cannot_be_written_is_refused_in_a_sentence(earlier: Earlier, place: str) -> None:
+    """As where the program's folder is not the processes' to write to: in containers, and under systemd."""
+    earlier.message(earlier.ticket(), "client", "Вопрос")
+
+    with pytest.raises(CommandError, match=rf"The report cannot be written to {place}: .*Name another place with"):
+        call_command("import_predecessor", dsn=earlier.dsn, apply=True, report=Path(place))
+
+    assert not Ticket.objects.exists()
 
 
 def test_what_is_no_such_database_is_refused(earlier: Earlier, tmp_path: Path) -> None:

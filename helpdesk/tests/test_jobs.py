@@ -359,6 +359,32 @@ def test_a_process_asked_to_end_leaves_its_job_to_the_next() -> None:
     assert do_due(worker_for(lambda job: 1))
 
 
+@pytest.mark.django_db
+def test_what_a_clock_that_was_ahead_has_put_off_is_done_when_the_clock_is_right() -> None:
+    hours = timezone.now() + timedelta(hours=5)
+    worker = Worker()
+    worker.look_after()
+    Job.objects.update(due_at=hours, rung_at=hours)
+    Job.objects.filter(kind="close_resolved").update(state=JobState.RUNNING, worker="killed meanwhile")
+    Job.objects.filter(kind="prune_jobs").update(due_at=timezone.now() + timedelta(minutes=59))
+
+    assert worker.claim(list(Line)) is None
+    worker.look_after()
+
+    claimed = {job.kind for job in iter(lambda: worker.claim(list(Line)), None)}
+    assert claimed == set(worker.recurring) - {"prune_jobs"}
+
+
+@pytest.mark.django_db
+def test_a_due_job_is_rung_for_though_a_clock_that_was_ahead_rang_for_it_last() -> None:
+    job = operations.add_job(kind="errand")
+    Job.objects.update(rung_at=timezone.now() + timedelta(hours=5))
+
+    rung = operations.jobs_to_ring(kinds=["errand"], silence=timedelta(seconds=10), at_most=10)
+
+    assert rung == [(job.pk, "errand")]
+
+
 def test_every_kind_in_the_schedule_is_named_once() -> None:
     kinds = [work.kind for work in SCHEDULE]
 

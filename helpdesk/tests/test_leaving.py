@@ -95,6 +95,19 @@ def test_a_long_draft_is_left_whole(busy: User, ticket: Ticket, saule: User) -> 
     assert all(f"{number:06d}" in left.replace(" ", "").replace("🙂", "") for number in (0, 299, 599))
 
 
+@pytest.mark.parametrize("text", ["а" * 1_900 + "\n", "а" * 1_900 + " " * 1_900 + "б", " " * 1_900 + "в"])
+def test_a_draft_with_nothing_but_space_in_a_piece_keeps_no_account_open(
+    busy: User, ticket: Ticket, saule: User, text: str
+) -> None:
+    operations.save_draft(ticket_id=ticket.pk, user=busy, text=text)
+
+    operations.lock_account(actor=saule, user=busy)
+
+    assert not User.objects.get(pk=busy.pk).is_active
+    left = "".join(Message.objects.filter(ticket=ticket, sender=Sender.NOTE).values_list("text", flat=True))
+    assert [left.count(letter) for letter in "абв"] >= [text.count(letter) for letter in "абв"]
+
+
 def test_nobody_locks_themselves_or_a_superuser(room: Client, saule: User) -> None:
     root = User.objects.create_superuser("root", password=PASSWORD)
     assert "Себя отключить нельзя" in room.post(page("lock", saule), follow=True).text
@@ -119,6 +132,15 @@ def test_what_the_account_did_is_listed(room: Client, busy: User, ticket: Ticket
     assert others.text not in answer.text
     assert "+77070004183" not in answer.text
     assert "Не записывается" in answer.text
+
+
+def test_the_keys_an_account_was_given_are_said_to_stay_good_and_named(room: Client, saule: User) -> None:
+    room.post(reverse("admin:tickets_serviceaccount_add"), {"name": "Портал", "scopes": ["tickets:read"]})
+
+    text = room.get(page("trail", saule)).text
+
+    assert "секреты вебхуков, которые она получила, действуют и дальше" in text
+    assert "Портал" in text[text.index("Изменено в управлении</caption>") :]
 
 
 def test_the_lists_cost_the_same_however_long(

@@ -3,6 +3,7 @@
 Imported words are past: nothing is delivered, nobody is notified, nothing becomes unread.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,7 +85,8 @@ class Imported:
     """What became of a portion: numbers of tickets, and of messages written.
 
     `moved_on` are messages of tickets that somebody has worked on here since they were imported: these stay as they
-    are. `files` are those to be fetched, by their attachment.
+    are. `late` are messages that were not there, or did not fit, when later ones of their ticket were written: after
+    those they would stand in the wrong order. `files` are those to be fetched, by their attachment.
     """
 
     created: int = 0
@@ -92,6 +94,7 @@ class Imported:
     unchanged: int = 0
     messages: int = 0
     moved_on: list[PastMessage] = field(default_factory=list)
+    late: list[PastMessage] = field(default_factory=list)
     files: list[tuple[Attachment, str]] = field(default_factory=list)
 
 
@@ -132,10 +135,12 @@ class _Portion:
         here = Ticket.objects.select_for_update(of=("self",)).filter(imported_id__in=ids).order_by("pk")
         known = {ticket.imported_id: ticket for ticket in here}
         last: dict[int, int] = {}
+        written: Counter[int] = Counter()
         moved_on = set()
         for event in Event.objects.filter(ticket__in=known.values()).order_by("pk"):
             if event.kind == Event.Kind.IMPORTED:
                 last[event.ticket_id] = event.data["last"]
+                written[event.ticket_id] += event.data["messages"]
             else:
                 moved_on.add(event.ticket_id)
         for past in self.past:
@@ -145,6 +150,8 @@ class _Portion:
                 self.fresh.append((past, Ticket(imported_id=past.imported_id), list(past.messages)))
                 continue
             unknown = [message for message in past.messages if message.imported_id > last[ticket.pk]]
+            if len(past.messages) - len(unknown) > written[ticket.pk]:
+                self.result.late += _not_here(ticket, past.messages, up_to=last[ticket.pk])
             if ticket.pk in moved_on:
                 self.result.moved_on += unknown
             elif unknown or _differs(ticket, past):
@@ -294,6 +301,20 @@ def _message(ticket: Ticket, past: PastMessage, voice: User) -> Message:
         sent_at=past.sent_at,
         created_at=past.sent_at,
     )
+
+
+def _not_here(ticket: Ticket, past: Sequence[PastMessage], *, up_to: int) -> list[PastMessage]:
+    """Those of a ticket's messages with such ids that it does not have: their ids are kept nowhere here."""
+    here = Counter(ticket.messages.values_list("sender", "sent_at", "text"))
+    missing = []
+    for message in past:
+        words = (message.sender, message.sent_at, storable(message.text))
+        if message.imported_id > up_to:
+            continue
+        if not here[words]:
+            missing.append(message)
+        here[words] -= 1
+    return missing
 
 
 def _differs(ticket: Ticket, past: PastTicket) -> bool:

@@ -61,6 +61,16 @@ def start_jobs_missing(*, kinds: Collection[str]) -> int:
     return len(missing)
 
 
+def hasten_jobs(*, longest: Mapping[str, timedelta]) -> int:
+    """Make due at once what would be due later than `longest`, the longest pause or lease of its kind, from now: it was
+    written while the database's clock was ahead, and would sleep until that moment comes again.
+    """
+    too_late = Q(pk__in=[])
+    for wait in set(longest.values()):
+        too_late |= Q(kind__in=[kind for kind, own in longest.items() if own == wait], due_at__gt=Now() + wait)
+    return Job.objects.filter(too_late).update(due_at=Now(), rung_at=None)
+
+
 def claim_job(*, leases: Mapping[str, timedelta], worker: str, job_id: int | None = None) -> Job | None:
     """Take the job that has been due longest, or the named one if it is due. None where there is none.
 
@@ -151,7 +161,8 @@ def run_job_now(*, job: Job, actor: User) -> Job:
 
 def jobs_to_ring(*, kinds: Collection[str], silence: timedelta, at_most: int) -> list[tuple[int, str]]:
     """Ids and kinds of due jobs the broker has not been told of within `silence`, which it now is."""
-    quiet = Q(rung_at__isnull=True) | Q(rung_at__lte=Now() - silence)
+    # Later than now: the database's clock has gone back since.
+    quiet = Q(rung_at__isnull=True) | Q(rung_at__lte=Now() - silence) | Q(rung_at__gt=Now())
     with transaction.atomic():
         due = Job.objects.due(kinds).filter(quiet).select_for_update(skip_locked=True)
         jobs = list(due.values_list("pk", "kind")[:at_most])

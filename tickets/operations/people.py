@@ -104,7 +104,8 @@ def _leave_as_notes(draft: Draft, *, actor: User, author: User) -> None:
     begun = _("Черновик сотрудника %(name)s, не отправлен:") % {"name": author.display_name}
     pieces = [draft.text[start : start + PIECE] for start in range(0, len(draft.text), PIECE)]
     for text in (f"{begun}\n{pieces[0]}", *pieces[1:]):
-        note(ticket_id=draft.ticket_id, actor=actor, text=text, client_id=uuid.uuid4())
+        if text.strip():  # a note of nothing is refused, and whoever has the password could keep the account open so
+            note(ticket_id=draft.ticket_id, actor=actor, text=text, client_id=uuid.uuid4())
     draft.delete()
 
 

@@ -41,8 +41,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except Error as error:
             raise CommandError(f"The portions before are kept; run it again. The database said: {error}") from error
-        except FileExistsError as error:
-            raise CommandError(f"{path} exists already.") from error
+        except OSError as error:
+            raise CommandError(
+                f"The report cannot be written to {path}: {error.strerror}. Name another place with --report."
+            ) from error
         self._tell(outcome, told, apply=apply)
 
     def _tell(self, outcome: Outcome, told: Report, *, apply: bool) -> None:
