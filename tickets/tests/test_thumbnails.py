@@ -195,17 +195,45 @@ def test_a_picture_another_worker_has_made_small_meanwhile_leaves_nothing_behind
     assert {path for path in set((media_root / "thumbnails").rglob("*")) - there if path.is_file()} == set()
 
 
-@pytest.mark.parametrize("ending", [f"os.kill(os.getpid(), {signal.SIGTERM:d})", "import no_such_package"])
-def test_what_is_not_the_pictures_fault_is_tried_again(keep, monkeypatch, tmp_path: Path, ending):
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (f"os.kill(os.getpid(), {signal.SIGTERM:d})", "не работает"),
+        ("import no_such_package", "No module named 'no_such_package'"),
+    ],
+)
+def test_what_is_not_the_pictures_fault_is_tried_again(keep, monkeypatch, tmp_path: Path, ending, told):
     program = tmp_path / "program.py"
     program.write_text(f"import os\n{ending}\n")
     attachment = keep(picture())
     with monkeypatch.context() as patch:
         patch.setattr(pictures, "__file__", str(program))
-        with pytest.raises(JobFailed):
+        with pytest.raises(JobFailed, match=told):
             operations.make_thumbnails()
     assert operations.make_thumbnails() == 1
     assert still_of(attachment)
+
+
+def test_a_decoder_that_never_ends_is_ended(keep, monkeypatch, tmp_path: Path):
+    program = tmp_path / "program.py"
+    program.write_text("import signal\nsignal.pause()\n")
+    keep(picture())
+    monkeypatch.setattr(pictures, "__file__", str(program))
+    monkeypatch.setattr(thumbnails, "PATIENCE", 0.2)
+    with pytest.raises(JobFailed, match="Машина слишком занята"):
+        operations.make_thumbnails()
+
+
+def test_a_decoder_that_is_taken_over_finds_no_secret_of_ours(keep, monkeypatch, tmp_path: Path):
+    program, found = tmp_path / "program.py", tmp_path / "found"
+    program.write_text(f"import os, sys\nopen({str(found)!r}, 'w').write(str(os.environ))\nsys.exit(1)\n")
+    keep(picture())
+    monkeypatch.setattr(pictures, "__file__", str(program))
+    monkeypatch.setenv("SECRET_KEY", "whispered")
+    with pytest.raises(JobFailed):
+        operations.make_thumbnails()
+    assert "environ" in found.read_text()
+    assert "whispered" not in found.read_text()
 
 
 def test_a_decoder_that_breaks_takes_only_itself_with_it(keep, monkeypatch, tmp_path: Path):
