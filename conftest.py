@@ -132,9 +132,10 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """Of what a process remembers for a while."""
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what a process remembers for a while; and what it remembers in a test stays, however slow the test is."""
     caches["local"].clear()
+    monkeypatch.setattr("helpdesk.banner.REMEMBERED", 3600)
 
 
 @pytest.fixture(autouse=True)

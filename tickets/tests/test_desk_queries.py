@@ -46,13 +46,12 @@ def table(request, team, aigerim) -> int:
 
 
 @pytest.fixture(autouse=True)
-def warm(desk, bolat, aigerim, free_ticket, monkeypatch):
+def warm(desk, bolat, aigerim, free_ticket):
     """Connections, templates and the database's features are looked up once a process, not once a page, and what the
-    banner says once in a few seconds, however long a test takes to fill its table.
+    banner says once in a few seconds.
 
     Who reads has been here within the minute, as on every page but the first one of each minute.
     """
-    monkeypatch.setattr("helpdesk.banner.REMEMBERED", 3600)
     operations.mark_present(user=aigerim)
     desk(bolat).get(reverse("tickets:ticket", args=[free_ticket.pk]))
 
