@@ -243,6 +243,34 @@ class TestChanging:
         answer = called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", {"assignee": None}, format="json")
         assert answer.json()["assignee"] is None
 
+    @pytest.mark.parametrize("named", [{}, {"clientId": "hand-over"}])
+    def test_handing_it_out_of_ones_own_sight_is_done_and_told(
+        self,
+        called_by: Call,
+        aigerim: User,
+        bolat: User,
+        ticket: Ticket,
+        strict_team: Team,
+        named: dict[str, str],
+    ) -> None:
+        strict_team.members.add(aigerim, bolat)
+        Ticket.objects.filter(pk=ticket.pk).update(team=strict_team)
+        client = called_by(aigerim)
+        answer = client.patch(f"{TICKETS}/{ticket.pk}", {"assignee": bolat.pk, **named}, format="json")
+        assert (answer.status_code, answer.json().get("assignee")) == (200, bolat.pk)
+        ticket.refresh_from_db()
+        assert ticket.assignee == bolat
+        assert client.get(f"{TICKETS}/{ticket.pk}").status_code == 404
+
+    def test_who_hands_it_over_may_say_more_about_it_at_once(
+        self, called_by: Call, aigerim: User, bolat: User, ticket: Ticket
+    ) -> None:
+        change = {"assignee": bolat.pk, "priority": "high", "tags": ["склад"], "status": "resolved"}
+        seen = {"seenMessageId": ticket.last_message_id}
+        answer = called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", {**change, **seen}, format="json")
+        assert answer.status_code == 200
+        assert {name: answer.json()[name] for name in change} == change
+
     def test_over_messages_not_yet_known_nothing_is_done(
         self, called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
     ) -> None:
