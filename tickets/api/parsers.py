@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException, ParseError
 from tickets.files import MEGABYTE, max_form
 
 MAX_JSON = MEGABYTE
+TOO_DEEP = _("Запрос не удалось разобрать: в нём слишком много вложенных скобок.")
 UNREADABLE_PART = _("Часть формы не удалось прочесть: у неё нет имени, или имя файла записано не в UTF-8.")
 
 
@@ -32,7 +33,10 @@ class JSONParser(parsers.JSONParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         refuse_larger(MAX_JSON, parser_context)
-        return super().parse(stream, media_type, parser_context)
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise ParseError(TOO_DEEP) from error
 
 
 class FormParser(parsers.MultiPartParser):

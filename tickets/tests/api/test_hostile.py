@@ -49,6 +49,31 @@ def test_letters_no_database_keeps(called_by: Call, aigerim: User, ticket: Ticke
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": "Да", "\ud800": 1}, "\ufffd"),
+        ({"text": "Да", "senderType": "\ud800"}, "senderType"),
+        ({"text": "Да", "entities": [{"type": "\udfff", "offset": 0, "length": 1}]}, "entities.0.type"),
+    ],
+)
+def test_half_a_letter_in_a_name_or_a_choice_can_be_named_in_the_answer(
+    called_by: Call, aigerim: User, ticket: Ticket, body: dict[str, object], field: str
+) -> None:
+    where = f"{TICKETS}/{ticket.pk}/messages"
+    answer = called_by(aigerim).post(where, json.dumps(body), content_type="application/json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
+
+
+@pytest.mark.parametrize("address", [TICKETS, f"{V1}/auth/login"])
+@pytest.mark.parametrize("opening", ["[", '{"text":'])
+def test_json_nested_without_end_is_a_problem_in_words(
+    called_by: Call, saule: User, address: str, opening: str
+) -> None:
+    answer = called_by(saule).post(address, opening * 100_000, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
 @pytest.mark.parametrize("name", ["text", "clientId"])
 def test_a_number_is_no_text(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
     answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Да", name: 5}, format="json")
