@@ -112,7 +112,7 @@ class TicketsQuery(CursorQuery):
     search = serializers.CharField(
         max_length=100, required=False, help_text="A ticket's number, or a part of its subject or its customer's name."
     )
-    updated_since = serializers.DateTimeField(required=False)
+    updated_since = Moment(required=False, help_text="Without an offset it is UTC.")
 
 
 class NewTicket(StrictSerializer):

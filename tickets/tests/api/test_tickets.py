@@ -1,6 +1,6 @@
 """Tickets over the API: what a program sees, filters, opens and changes."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.utils import timezone
@@ -94,6 +94,20 @@ def test_filters(called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
     assert numbers(client, updated_since=(timezone.now() + timedelta(hours=1)).isoformat()) == []
 
 
+def test_a_moment_without_an_offset_is_utc(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    touched = ticket.updated_at.astimezone(UTC).replace(tzinfo=None)
+    assert numbers(client, updated_since=touched.isoformat()) == [ticket.pk]
+    assert numbers(client, updated_since=(touched + timedelta(seconds=1)).isoformat()) == []
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_filter_from_the_beginning_of_time_leaves_nothing_out(
+    called_by: Call, aigerim: User, ticket: Ticket, moment: str
+) -> None:
+    assert numbers(called_by(aigerim), updated_since=moment) == [ticket.pk]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -106,6 +120,8 @@ def test_filters(called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
         ("offset", -1),
         ("cursor", "abc"),
         ("updated_since", "yesterday"),
+        ("updated_since", "0001-01-01T00:00:00+14:00"),
+        ("updated_since", "9999-12-31T23:59:59-14:00"),
     ],
 )
 def test_a_filter_that_means_nothing_is_refused_by_its_name(
