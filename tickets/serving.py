@@ -15,7 +15,8 @@ from tickets.models import Attachment, AttachmentState, Ticket
 
 BLOCK = 64 * 1024  # Django's 4 KB makes 50 MB take nine times as long
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+#: Of numbers that Python reads: it refuses those of thousands of digits.
+RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})")
 
 
 def find_attachment(ticket: Ticket, attachment_id: int) -> Attachment:

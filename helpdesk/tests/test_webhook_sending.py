@@ -164,15 +164,29 @@ def test_a_name_with_one_bad_address_among_good_ones_is_refused() -> None:
     assert outcome.error == "127.0.0.1 is not a public address"
 
 
-@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1"])
-def test_other_spellings_of_this_machine_are_refused(receiver: Receiver, host: str) -> None:
+SPELLINGS = ["localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1."]
+#: Digits and dots that become plain ones where a name is made ready for the net (UTS 46).
+SPELLINGS += ["１２７.0.0.1", "127.0.0.①", "127。0。0。1", "１２７．０．０．１"]  # noqa: RUF001
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_other_spellings_of_this_machine_are_refused(
+    receiver: Receiver, settings: Settings, host: str, scheme: str
+) -> None:
+    settings.WEBHOOK_NETWORKS = ["10.20.0.0/16"]
     port = receiver.url.rpartition(":")[2]
 
-    outcome = send(f"https://{host}:{port.removesuffix('/hook')}")
+    outcome = send(f"{scheme}://{host}:{port}")
 
     # Some of them aiohttp takes for no address at all.
-    assert outcome.error == "InvalidUrlClientError" or outcome.error.endswith("is not a public address")
+    assert outcome.error == "InvalidUrlClientError" or " is not " in outcome.error
     assert receiver.told == []
+
+
+def test_an_address_that_cannot_be_read_is_an_outcome() -> None:
+    for url in ("https://[::1", "https://receiver.example:x/", f"https://{'a' * 64}.example/"):
+        assert send(url).error in ("ValueError", "UnicodeError")
 
 
 def test_a_name_is_asked_once_and_its_checked_answer_used(receiver: Receiver, settings: Settings) -> None:

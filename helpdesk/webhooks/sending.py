@@ -5,10 +5,10 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from helpdesk.webhooks.addresses import AddressRefused, CheckingResolver, check_literal
 
@@ -64,13 +64,14 @@ async def post(url: str, *, headers: dict[str, str], body: bytes, resolver: Abst
     began = time.monotonic()
     status, error, answer = None, "", ""
     try:
-        where = urlsplit(url)
-        check_literal(where.hostname or "", where.scheme)
+        # As aiohttp itself reads it: to another reader "１２７.0.0.1" is a name, and aiohttp connects to 127.0.0.1.
+        where = URL(url)
+        check_literal(where.raw_host or "", where.scheme)
         checking = CheckingResolver(resolver or ThreadedResolver(), where.scheme)
         connector = TCPConnector(resolver=checking, use_dns_cache=False)
         async with (
             ClientSession(connector=connector, timeout=ClientTimeout(total=TIMEOUT), trust_env=False) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            session.post(where, data=body, headers=headers, allow_redirects=False) as response,
         ):
             status = response.status
             answer = (await response.content.read(MOST_ANSWER)).decode(errors="replace")
@@ -80,7 +81,7 @@ async def post(url: str, *, headers: dict[str, str], body: bytes, resolver: Abst
         error = str(refusal)
     except TimeoutError:
         error = f"no answer within {TIMEOUT} s"
-    except (ClientError, OSError) as failure:
+    except (ClientError, OSError, ValueError) as failure:
         error = _reason(failure)
     return Outcome(status, error, answer, milliseconds=int((time.monotonic() - began) * 1000))
 

@@ -22,7 +22,7 @@ from tickets.api.parsers import FormParser, JSONParser
 from tickets.api.permissions import OpenToPrograms
 from tickets.api.repeats import MAX_KEY, once
 from tickets.api.schema import problems
-from tickets.api.strict import AnyRequest, ApiRequest, StrictSerializer, read_body, read_query
+from tickets.api.strict import FILES, AnyRequest, ApiRequest, StrictSerializer, read_body, read_query
 from tickets.api.tickets import find_ticket
 from tickets.files import MAX_FILES
 from tickets.formatting import KINDS, MAX_URL
@@ -294,7 +294,7 @@ class Messages(OpenToPrograms, APIView):
         ticket = find_ticket(request.user, ticket_id)
         values = read_body(NewMessageWithFiles if is_form(request) else NewMessage, request)
         kind = ContentType(values["mediaType"]) if "mediaType" in values else None
-        uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist("files")]
+        uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist(FILES)]
 
         def write() -> Response:
             message = write_on(ticket, request.user, values, uploads)

@@ -13,6 +13,7 @@ from rest_framework.views import set_rollback
 
 from tickets.api.parsers import TooLarge
 from tickets.operations import Invalid, Refused, Unseen
+from tickets.text import storable
 
 CONTENT_TYPE = "application/problem+json"
 WHOLE_REQUEST = "request"
@@ -69,7 +70,10 @@ def _failed(error: exceptions.APIException) -> Json:
 
 
 def _by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
-    """Errors by the field's path in the request, say "files.0"."""
+    """Errors by the field's path in the request, say "files.0".
+
+    Both may repeat what was sent, half a surrogate pair too, which no answer in UTF-8 could hold.
+    """
     if isinstance(detail, dict):
         found: dict[str, list[str]] = {}
         for name, inner in detail.items():
@@ -82,7 +86,7 @@ def _by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
         for place, item in enumerate(items):
             found |= _by_field(item, f"{path}.{place}") if item else {}
         return found
-    return {path or WHOLE_REQUEST: [str(item) for item in items]}
+    return {storable(path) or WHOLE_REQUEST: [storable(str(item)) for item in items]}
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

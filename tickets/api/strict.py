@@ -12,6 +12,9 @@ from rest_framework.request import Request
 from tickets.access import Program
 from tickets.models import User
 
+#: The field of a form that holds its files.
+FILES = "files"
+
 
 class AnyRequest(Request):
     """A request past a door that is open to programs too."""
@@ -49,7 +52,9 @@ def read_body(kind: type[StrictSerializer], request: AnyRequest) -> dict[str, An
     body: Any = request.data
     if isinstance(body, QueryDict):
         words = body.keys() - request.FILES.keys()
-        body = {name: value for name, value in one_of_each(body, words).items() if name in words}
+        # A file where words belong, or under a name that nobody knows, is for the serializer to refuse.
+        misplaced = {name: file for name, file in request.FILES.items() if name != FILES}
+        body = {name: value for name, value in one_of_each(body, words).items() if name in words} | misplaced
     serializer = kind(data=body)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

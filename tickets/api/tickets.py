@@ -112,7 +112,7 @@ class TicketsQuery(CursorQuery):
     search = serializers.CharField(
         max_length=100, required=False, help_text="A ticket's number, or a part of its subject or its customer's name."
     )
-    updated_since = serializers.DateTimeField(required=False)
+    updated_since = Moment(required=False, help_text="Without an offset it is UTC.")
 
 
 class NewTicket(StrictSerializer):
@@ -146,8 +146,13 @@ def shown_to(caller: User | Program, ticket: Ticket) -> dict[str, Any]:
 
 
 def tickets_of(user: User | Program) -> QuerySet[Ticket]:
-    """What this caller sees, with all that JSON tells of a ticket."""
-    return Ticket.objects.visible_to(user).select_related("customer").prefetch_related("tags")
+    """What this caller sees."""
+    return in_full(Ticket.objects.visible_to(user))
+
+
+def in_full(tickets: QuerySet[Ticket]) -> QuerySet[Ticket]:
+    """These tickets with all that JSON tells of them."""
+    return tickets.select_related("customer").prefetch_related("tags")
 
 
 def find_ticket(user: User | Program, ticket_id: int) -> Ticket:
@@ -239,7 +244,8 @@ class OneTicket(OpenToPrograms, APIView):
 
         def change() -> Response:
             apply(ticket_id, request.user, values)
-            return Response(shown_to(request.user, find_ticket(request.user, ticket_id)))
+            # As its caller leaves it: handed over, it may be out of their sight now.
+            return Response(shown_to(request.user, in_full(Ticket.objects.all()).get(pk=ticket_id)))
 
         return once(request, values.get("clientId"), change)
 
@@ -301,11 +307,13 @@ def _matching(term: str) -> Q:
 def apply(ticket_id: int, user: User, change: dict[str, Any]) -> None:
     """Each wish is an act of its own with its own line of history; a refused one takes the others back.
 
+    Who takes the ticket takes it first, and who hands it over does so last: after that the rest is not theirs to say.
     Tags, topic and priority come before the status: once solved, the rest would be about a ticket that is over.
     """
     seen = Seen(change["seenMessageId"]) if "seenMessageId" in change else None
     common: dict[str, Any] = {"ticket_id": ticket_id, "actor": user, "seen": seen}
-    if "assignee" in change:
+    hands_over = "assignee" in change and change["assignee"] != user.pk
+    if "assignee" in change and not hands_over:
         _assign(common, user, change["assignee"])
     if "topic" in change:
         operations.set_topic(topic_id=change["topic"], **common)
@@ -315,6 +323,8 @@ def apply(ticket_id: int, user: User, change: dict[str, Any]) -> None:
         _set_tags(common, change["tags"])
     if "status" in change:
         _set_status(common, Status(change["status"]))
+    if hands_over:
+        _assign(common, user, change["assignee"])
 
 
 def _assign(common: dict[str, Any], user: User, assignee_id: int | None) -> None:

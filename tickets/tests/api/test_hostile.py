@@ -49,6 +49,31 @@ def test_letters_no_database_keeps(called_by: Call, aigerim: User, ticket: Ticke
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": "Да", "\ud800": 1}, "\ufffd"),
+        ({"text": "Да", "senderType": "\ud800"}, "senderType"),
+        ({"text": "Да", "entities": [{"type": "\udfff", "offset": 0, "length": 1}]}, "entities.0.type"),
+    ],
+)
+def test_half_a_letter_in_a_name_or_a_choice_can_be_named_in_the_answer(
+    called_by: Call, aigerim: User, ticket: Ticket, body: dict[str, object], field: str
+) -> None:
+    where = f"{TICKETS}/{ticket.pk}/messages"
+    answer = called_by(aigerim).post(where, json.dumps(body), content_type="application/json")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
+
+
+@pytest.mark.parametrize("address", [TICKETS, f"{V1}/auth/login"])
+@pytest.mark.parametrize("opening", ["[", '{"text":'])
+def test_json_nested_without_end_is_a_problem_in_words(
+    called_by: Call, saule: User, address: str, opening: str
+) -> None:
+    answer = called_by(saule).post(address, opening * 100_000, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
 @pytest.mark.parametrize("name", ["text", "clientId"])
 def test_a_number_is_no_text(called_by: Call, aigerim: User, ticket: Ticket, name: str) -> None:
     answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", {"text": "Да", name: 5}, format="json")
@@ -77,6 +102,53 @@ def test_of_files_there_may_be_several(called_by: Call, aigerim: User, ticket: T
         f"{TICKETS}/{ticket.pk}/messages", {"text": "Вот", "files": files}, format="multipart"
     )
     assert (answer.status_code, len(answer.json()["files"])) == (201, 2)
+
+
+@pytest.mark.parametrize("name", ["file", "text", "replyTo"])
+def test_a_file_in_a_field_that_takes_none_is_not_left_behind(
+    called_by: Call, aigerim: User, ticket: Ticket, name: str
+) -> None:
+    form = {"text": "Вот", "files": SimpleUploadedFile("1.txt", b"x"), name: SimpleUploadedFile("2.txt", b"x")}
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", form, format="multipart")
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, [name])
+    assert not Message.objects.filter(sender="manager").exists()
+
+
+A_PART = b'--part\r\nContent-Disposition: form-data; name="text"\r\n\r\n\xd0\x92\xd0\xbe\xd1\x82\r\n'
+THE_END = b"--part--\r\n"
+
+
+def a_file(disposition: bytes) -> bytes:
+    return b"--part\r\nContent-Disposition: form-data; " + disposition + b"\r\n\r\n" + b"x" * 500 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        'name="files"; filename="счёт.pdf"'.encode("cp1251"),
+        b'name="files"; filename=".."',
+        b'filename="1.pdf"',
+    ],
+)
+def test_a_part_of_a_form_that_cannot_be_read_is_not_left_behind(
+    called_by: Call, aigerim: User, ticket: Ticket, disposition: bytes
+) -> None:
+    form = A_PART + a_file(b'name="files"; filename="0.pdf"') + a_file(disposition) + THE_END
+    where = f"{TICKETS}/{ticket.pk}/messages"
+    answer = called_by(aigerim).post(where, form, content_type="multipart/form-data; boundary=part")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    assert not Message.objects.filter(sender="manager").exists()
+
+
+@pytest.mark.parametrize("charset", ["idna", "zlib", "utf-16"])
+def test_a_form_in_a_charset_it_is_not_in_is_a_problem_in_words(
+    called_by: Call, aigerim: User, ticket: Ticket, charset: str
+) -> None:
+    where = f"{TICKETS}/{ticket.pk}/messages"
+    kind = f"multipart/form-data; boundary=part; charset={charset}"
+    answer = called_by(aigerim).post(where, A_PART + THE_END, content_type=kind)
+    assert answer.status_code in (400, 422)
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_a_file_no_row_can_be_is_not_there(called_by: Call, aigerim: User, ticket: Ticket) -> None:

@@ -1,6 +1,6 @@
 """Tickets over the API: what a program sees, filters, opens and changes."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.utils import timezone
@@ -94,6 +94,20 @@ def test_filters(called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
     assert numbers(client, updated_since=(timezone.now() + timedelta(hours=1)).isoformat()) == []
 
 
+def test_a_moment_without_an_offset_is_utc(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    touched = ticket.updated_at.astimezone(UTC).replace(tzinfo=None)
+    assert numbers(client, updated_since=touched.isoformat()) == [ticket.pk]
+    assert numbers(client, updated_since=(touched + timedelta(seconds=1)).isoformat()) == []
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_filter_from_the_beginning_of_time_leaves_nothing_out(
+    called_by: Call, aigerim: User, ticket: Ticket, moment: str
+) -> None:
+    assert numbers(called_by(aigerim), updated_since=moment) == [ticket.pk]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -106,6 +120,8 @@ def test_filters(called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
         ("offset", -1),
         ("cursor", "abc"),
         ("updated_since", "yesterday"),
+        ("updated_since", "0001-01-01T00:00:00+14:00"),
+        ("updated_since", "9999-12-31T23:59:59-14:00"),
     ],
 )
 def test_a_filter_that_means_nothing_is_refused_by_its_name(
@@ -242,6 +258,34 @@ class TestChanging:
     def test_back_to_the_queue(self, called_by: Call, aigerim: User, ticket: Ticket) -> None:
         answer = called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", {"assignee": None}, format="json")
         assert answer.json()["assignee"] is None
+
+    @pytest.mark.parametrize("named", [{}, {"clientId": "hand-over"}])
+    def test_handing_it_out_of_ones_own_sight_is_done_and_told(
+        self,
+        called_by: Call,
+        aigerim: User,
+        bolat: User,
+        ticket: Ticket,
+        strict_team: Team,
+        named: dict[str, str],
+    ) -> None:
+        strict_team.members.add(aigerim, bolat)
+        Ticket.objects.filter(pk=ticket.pk).update(team=strict_team)
+        client = called_by(aigerim)
+        answer = client.patch(f"{TICKETS}/{ticket.pk}", {"assignee": bolat.pk, **named}, format="json")
+        assert (answer.status_code, answer.json().get("assignee")) == (200, bolat.pk)
+        ticket.refresh_from_db()
+        assert ticket.assignee == bolat
+        assert client.get(f"{TICKETS}/{ticket.pk}").status_code == 404
+
+    def test_who_hands_it_over_may_say_more_about_it_at_once(
+        self, called_by: Call, aigerim: User, bolat: User, ticket: Ticket
+    ) -> None:
+        change = {"assignee": bolat.pk, "priority": "high", "tags": ["склад"], "status": "resolved"}
+        seen = {"seenMessageId": ticket.last_message_id}
+        answer = called_by(aigerim).patch(f"{TICKETS}/{ticket.pk}", {**change, **seen}, format="json")
+        assert answer.status_code == 200
+        assert {name: answer.json()[name] for name in change} == change
 
     def test_over_messages_not_yet_known_nothing_is_done(
         self, called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
