@@ -166,7 +166,7 @@ def test_a_name_with_one_bad_address_among_good_ones_is_refused() -> None:
 
 SPELLINGS = ["localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1."]
 #: Digits and dots that become plain ones where a name is made ready for the net (UTS 46).
-SPELLINGS += ["１２７.0.0.1", "127.0.0.①", "127。0。0。1", "１２７．０．０．１"]  # noqa: RUF001
+SPELLINGS += ["１２７.0.0.1", "127.0.0.①", "127。0。0。1", "１２７．０．０．１"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
