@@ -154,7 +154,7 @@ AXES_ENABLE_ADMIN = False
 # Beside the password, nothing that was being written or that lets somebody in stays in its rows.
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "text", "step", "code"]
 AXES_LOCKOUT_CALLABLE = "helpdesk.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "helpdesk.lockout.guesser"
+AXES_CLIENT_IP_CALLABLE = "tickets.guesses.guesser"
 
 # A supervisor without a second factor is sent to make one before anything else.
 SUPERVISORS_NEED_SECOND_FACTOR = env.bool("SUPERVISORS_NEED_SECOND_FACTOR", default=False)
@@ -213,8 +213,6 @@ REST_FRAMEWORK = {
         "login": "20/min",
         "refresh": "120/min",
     },
-    # helpdesk.middleware.trusted_proxies has found the client's own address; what else a request says of it is a claim.
-    "NUM_PROXIES": 0,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "tickets.api.schema.Described",
     "EXCEPTION_HANDLER": "tickets.api.problems.handle",

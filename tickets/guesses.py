@@ -1,10 +1,29 @@
-"""Guessing at an account past its password, slowed down together with the password (django-axes)."""
+"""Guessing: who counts as one guesser, and codes slowed down together with passwords (django-axes)."""
+
+import ipaddress
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 
 from tickets.models import User
+
+#: What one subscriber is given: within it a guesser has more addresses than there are passwords (RFC 6177, section 2).
+IPV6_SUBSCRIBER = 64
+
+
+def guesser(request: HttpRequest) -> str | None:
+    """By what attempts are counted: the address, of IPv6 the subscriber's network; None over a socket file."""
+    try:
+        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    # IPv4 clients of a socket for both would else be one.
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, IPV6_SUBSCRIBER), strict=False).network_address)
 
 
 def may_guess(request: HttpRequest, user: User) -> bool:

@@ -11,8 +11,8 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from conftest import PASSWORD
-from helpdesk.lockout import guesser
 from tickets import operations
+from tickets.guesses import guesser
 from tickets.models import User
 
 GUESSER = "203.0.113.9"
