@@ -395,7 +395,9 @@ def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], upl
     if sender == Sender.CLIENT:
         if uploads:
             raise ValidationError({"files": [_("Со слов клиента записывают только текст.")]})
-        return operations.enter_by_hand(ticket_id=ticket.pk, actor=caller, text=values["text"])
+        return operations.enter_by_hand(
+            ticket_id=ticket.pk, actor=caller, text=values["text"], quote_id=values.get("replyTo")
+        )
     common: dict[str, Any] = {
         "ticket_id": ticket.pk,
         "actor": caller,
@@ -405,5 +407,7 @@ def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], upl
         "client_id": uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4(),
     }
     if sender == Sender.NOTE:
+        if values.get("replyTo") is not None:
+            raise ValidationError({"replyTo": [_("Заметка не отвечает ни на какое сообщение.")]})
         return operations.note(**common)
     return operations.reply(quote_id=values.get("replyTo"), seen=seen_of(values), **common)

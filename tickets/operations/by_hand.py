@@ -1,5 +1,7 @@
 """What customers said elsewhere, by phone or at the counter, taken down by a supervisor."""
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,7 @@ from tickets.models import Customer, Message, Ticket, Topic, User
 from tickets.operations.acts import lock_ticket
 from tickets.operations.errors import Invalid, NotAllowed, NotVisible
 from tickets.operations.incoming import Incoming, receive
+from tickets.operations.replies import quoted
 
 
 @transaction.atomic
@@ -28,19 +31,20 @@ def open_by_hand(
 
 
 @transaction.atomic
-def enter_by_hand(*, ticket_id: int, actor: User, text: str) -> Message:
-    """Add what the customer said to a ticket, as its customer's message.
+def enter_by_hand(*, ticket_id: int, actor: User, text: str, quote_id: int | None = None) -> Message:
+    """Add what the customer said to a ticket, as its customer's message; `quote_id`: which message they spoke of.
 
     :raises NotVisible: the actor does not see the ticket.
     :raises NotAllowed: the actor may not speak for customers.
-    :raises Invalid: no words.
+    :raises Invalid: no words, or a quote that is not of this conversation.
     """
     ticket = lock_ticket(ticket_id)
     if not access.can_see(actor, ticket):
         raise NotVisible
     if not access.may_enter_by_hand(actor):
         raise NotAllowed
-    return receive(customer=ticket.customer, incoming=_said(actor, text), ticket=ticket).message
+    incoming = replace(_said(actor, text), quote=quoted(ticket, quote_id))
+    return receive(customer=ticket.customer, incoming=incoming, ticket=ticket).message
 
 
 def topic_in_use(topic_id: int | None) -> Topic | None:

@@ -100,7 +100,7 @@ def reply(
             sender=Sender.MANAGER,
             words=words,
             files=files,
-            quote=_quoted(act.ticket, quote_id),
+            quote=quoted(act.ticket, quote_id),
             client_id=client_id,
             digest=digest,
         )
@@ -176,7 +176,11 @@ def _already_written(actor: User, client_id: uuid.UUID, digest: str) -> Message 
     return message
 
 
-def _quoted(ticket: Ticket, quote_id: int | None) -> Message | None:
+def quoted(ticket: Ticket, quote_id: int | None) -> Message | None:
+    """The message of this conversation that is quoted, where one is.
+
+    :raises Invalid: it is a note, which no customer sees, or of another ticket.
+    """
     if quote_id is None:
         return None
     quote = ticket.messages.exclude(sender=Sender.NOTE).filter(pk=quote_id).first()

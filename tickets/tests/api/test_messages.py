@@ -1,6 +1,7 @@
 """Messages over the API: reading, replying, notes, files, and what a customer said elsewhere."""
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,26 @@ def test_a_manager_does_not_speak_for_customers_and_a_supervisor_is_named(
 def test_a_colleagues_ticket_is_not_answered(called_by: Call, bolat: User, dana: User, ticket: Ticket) -> None:
     assert write(called_by(bolat), ticket, text="Отвечу я").status_code == 403
     assert write(called_by(dana), ticket, text="Отвечу я").status_code == 404
+
+
+def test_what_a_customer_said_of_a_message_is_entered_with_it(
+    called_by: Call, saule: User, ticket: Ticket, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, saule)
+    note = operations.note(ticket_id=ticket.pk, actor=saule, text="Между нами", client_id=uuid.uuid4())
+    client = called_by(saule)
+    told = write(client, ticket, senderType="client", text="Так и сделал", replyTo=reply.pk)
+    assert (told.status_code, told.json()["replyTo"]) == (201, reply.pk)
+    for unknown in (note.pk, 999_999):
+        refused = write(client, ticket, senderType="client", text="Так и сделал", replyTo=unknown)
+        assert list(errors(refused)) == ["replyTo"]
+
+
+def test_a_note_quotes_nothing(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    question = ticket.messages.get()
+    refused = write(called_by(aigerim), ticket, senderType="note", text="Проверю", replyTo=question.pk)
+    assert list(errors(refused)) == ["replyTo"]
+    assert write(called_by(aigerim), ticket, senderType="note", text="Проверю", replyTo=None).status_code == 201
 
 
 def test_a_message_of_another_ticket_cannot_be_quoted(
