@@ -43,6 +43,16 @@ def test_who_has_not_signed_in_is_counted_by_address_not_by_what_they_say_it_is(
     assert api.post(LOGIN, wrong, format="json", REMOTE_ADDR="203.0.113.9").status_code == 401
 
 
+def test_another_address_of_the_same_subscriber_is_the_same_address(api: APIClient) -> None:
+    def ask(name: str, address: str) -> int:
+        wrong = {"username": name, "password": "wrong"}
+        return api.post(LOGIN, wrong, format="json", REMOTE_ADDR=address).status_code
+
+    assert [ask(f"nobody{n}", f"2001:db8::{n}") for n in range(3)] == [401, 401, 429]
+    assert ask("nobody", "2001:db8:0:1::1") == 401
+    assert [ask(f"nobody{n}", f"::ffff:203.0.113.{n}") for n in range(3)] == [401] * 3
+
+
 @pytest.mark.parametrize(
     ("address", "body"), [(LOGIN, {"username": "nobody", "password": "wrong"}), (REFRESH, {"refresh": "nonsense"})]
 )
