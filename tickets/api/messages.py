@@ -52,6 +52,7 @@ MEDIA_TYPES = [
 MAX_ENTITIES = 100
 #: The caller's own ids made into the message's, so that the desk and the API share one guard against doubles.
 NAMESPACE = uuid.UUID("6f0c7a52-6d5e-4d0b-9a43-1f6a1c0d7d11")
+ONLY_TEXT = _("Со слов клиента записывают только текст.")
 
 
 class FileOut(serializers.Serializer[Any]):
@@ -381,33 +382,31 @@ def is_form(request: AnyRequest) -> bool:
 
 def write_on(ticket: Ticket, caller: User | Program, values: dict[str, Any], uploads: list[Upload]) -> Message:
     """The one operation a new message asks for."""
+    sender = values.get("senderType", Sender.CLIENT if isinstance(caller, Program) else Sender.MANAGER)
+    if isinstance(caller, Program) and sender != Sender.CLIENT:
+        raise NotAllowed(_("Программа пишет только от имени клиента."))
+    refuse_misplaced(sender, values)
+    common: dict[str, Any] = {"ticket_id": ticket.pk, "text": values["text"]}
+    quote_id = values.get("replyTo")
     if isinstance(caller, Program):
-        if values.get("senderType", Sender.CLIENT) != Sender.CLIENT:
-            raise NotAllowed(_("Программа пишет только от имени клиента."))
-        if "entities" in values:
-            raise ValidationError({"entities": [_("Со слов клиента записывают только текст.")]})
-        return operations.write_by_program(
-            program=caller, ticket_id=ticket.pk, text=values["text"], quote_id=values.get("replyTo"), uploads=uploads
-        )
-    sender = values.get("senderType", Sender.MANAGER)
-    if sender == Sender.CLIENT and "entities" in values:
-        raise ValidationError({"entities": [_("Со слов клиента записывают только текст.")]})
+        return operations.write_by_program(program=caller, quote_id=quote_id, uploads=uploads, **common)
+    common["actor"] = caller
     if sender == Sender.CLIENT:
         if uploads:
-            raise ValidationError({"files": [_("Со слов клиента записывают только текст.")]})
-        return operations.enter_by_hand(
-            ticket_id=ticket.pk, actor=caller, text=values["text"], quote_id=values.get("replyTo")
-        )
-    common: dict[str, Any] = {
-        "ticket_id": ticket.pk,
-        "actor": caller,
-        "text": values["text"],
-        "entities": values.get("entities", ()),
-        "uploads": uploads,
-        "client_id": uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4(),
-    }
+            raise ValidationError({"files": [ONLY_TEXT]})
+        return operations.enter_by_hand(quote_id=quote_id, **common)
+    common["entities"], common["uploads"] = values.get("entities", ()), uploads
+    common["client_id"] = uuid.uuid5(NAMESPACE, values["clientId"]) if "clientId" in values else uuid.uuid4()
     if sender == Sender.NOTE:
-        if values.get("replyTo") is not None:
-            raise ValidationError({"replyTo": [_("Заметка не отвечает ни на какое сообщение.")]})
         return operations.note(**common)
-    return operations.reply(quote_id=values.get("replyTo"), seen=seen_of(values), **common)
+    return operations.reply(quote_id=quote_id, seen=seen_of(values), **common)
+
+
+def refuse_misplaced(sender: str, values: dict[str, Any]) -> None:
+    """
+    :raises ValidationError: something that a message of this sender does not have.
+    """
+    if sender == Sender.CLIENT and "entities" in values:
+        raise ValidationError({"entities": [ONLY_TEXT]})
+    if sender == Sender.NOTE and values.get("replyTo") is not None:
+        raise ValidationError({"replyTo": [_("Заметка не отвечает ни на какое сообщение.")]})
