@@ -247,7 +247,7 @@ def edit_reply(
     seen: Seen | None = None,
 ) -> Message:
     """Change the words of a reply. What was held or refused goes on its way again; where Telegram has it already, they
-    change there too.
+    change there too. The same words again change nothing.
 
     :raises WrongState: it is leaving just now, or did not simply arrive.
     """
@@ -259,6 +259,8 @@ def edit_reply(
             edit_sent(act, delivery, words)
             return message
         _refuse_departed(delivery)
+        if delivery.state == DeliveryState.QUEUED and words == (message.text, message.entities):
+            return message
         MessageRevision.objects.create(
             message=message, text=message.text, entities=message.entities, replaced_at=timezone.now()
         )
@@ -284,9 +286,13 @@ def _check_edited(text: str, message: Message) -> None:
 def withdraw(*, message_id: int, actor: User, seen: Seen | None = None) -> Message:
     """Take back a reply that has not left yet. The customer waits again if nothing else answered.
 
+    Asked for twice it is done once.
+
     :raises WrongState: Telegram already has it.
     """
     with deciding(message_id, actor, seen) as (act, delivery):
+        if (delivery.state, delivery.reason) == (DeliveryState.CANCELLED, Reason.WITHDRAWN):
+            return delivery.message
         _refuse_departed(delivery)
         delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.WITHDRAWN
         delivery.settled_at = timezone.now()

@@ -292,6 +292,19 @@ def test_a_reply_that_has_not_left_is_withdrawn(called_by: Call, aigerim: User, 
     assert not message.alterations.exists()
 
 
+def test_a_change_and_a_deletion_of_what_has_not_left_may_be_sent_twice(
+    called_by: Call, aigerim: User, ticket: Ticket
+) -> None:
+    message = operations.reply(ticket_id=ticket.pk, actor=aigerim, text="Раз.", client_id=uuid.uuid4())
+    client, before = called_by(aigerim), ticket.events.count()
+    first, second = [client.patch(one(ticket, message), {"text": "Два."}, format="json") for _ in range(2)]
+    assert (second.status_code, second.json()) == (200, first.json())
+    assert (message.revisions.count(), ticket.events.count()) == (1, before + 1)
+    first, second = [client.delete(one(ticket, message)) for _ in range(2)]
+    assert (second.status_code, second.json()) == (200, first.json())
+    assert ticket.events.count() == before + 2
+
+
 def test_what_was_imported_has_nothing_in_telegram_to_change(called_by: Call, aigerim: User, ticket: Ticket) -> None:
     message = arrived(ticket, aigerim, "Раз.")
     message.delivery.delete()
