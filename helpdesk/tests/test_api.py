@@ -43,6 +43,14 @@ def schemas(part: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from schemas(inner, f"{where}/{name}")
 
 
+def test_the_document_says_of_every_body_how_it_is_refused(client: Client) -> None:
+    document = client.get(SCHEMA, headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    with_body = [operation for operation in operations if "requestBody" in operation]
+    unsaid = [each["operationId"] for each in with_body if not {"400", "413", "415", "422"} <= each["responses"].keys()]
+    assert unsaid == []
+
+
 def test_the_document_names_each_address_once(client: Client) -> None:
     document = client.get(SCHEMA, headers={"Accept": "application/vnd.oai.openapi+json"}).json()
     assert not [path for path in document["paths"] if path.endswith("/")]

@@ -322,7 +322,7 @@ class OneMessage(OpenToPrograms, APIView):
         operation_id="changeMessage",
         tags=["messages"],
         request=ChangedMessage,
-        responses={200: MessageOut, **problems(400, 401, 403, 404, 409, 415, 422, 429)},
+        responses={200: MessageOut, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429)},
     )
     def patch(self, request: ApiRequest, ticket_id: int, message_id: int) -> Response:
         """Change the words of a reply. One that has left changes in the customer's Telegram; `alteration` says how
