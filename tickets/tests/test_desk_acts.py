@@ -110,6 +110,15 @@ def test_handing_a_ticket_out_of_ones_own_sight_leads_to_the_queue(press, htmx, 
     assert answer.headers["HX-Redirect"] == reverse("tickets:queue")
 
 
+@pytest.mark.parametrize("number", ["x", "9" * 5000])
+@pytest.mark.parametrize("name", ["after", "event"])
+def test_a_browser_that_has_lost_its_place_is_told_of_its_act_all_the_same(htmx, aigerim, ticket, name, number):
+    values = {"seen": ticket.last_message_id, "after": ticket.last_message_id, "event": "", name: number}
+    assert htmx(aigerim).post(address(ticket, "resolve"), values).status_code == 200
+    ticket.refresh_from_db()
+    assert ticket.status == Status.RESOLVED
+
+
 def test_resolve_is_undone_within_its_window(press, aigerim, ticket):
     press(aigerim, ticket, "resolve")
     assert ticket.status == Status.RESOLVED

@@ -21,7 +21,7 @@ from django_htmx.middleware import HtmxDetails
 from tickets import access
 from tickets.forms import SignInForm
 from tickets.models import Ticket, User, View
-from tickets.operations import AnotherText, Invalid, NotVisible, Refused
+from tickets.operations import AnotherText, Invalid, NotVisible, Refused, Seen
 from tickets.pages.queue import Row, read_queue
 from tickets.pages.ticket import TicketPage, ticket_for_page
 
@@ -164,9 +164,11 @@ def new_lines(request: DeskRequest, page: TicketPage) -> dict[str, Any]:
     It says itself where its own end.
     """
     after, event = request.POST.get("after", ""), request.POST.get("event", "")
-    if not after.isdecimal():
+    try:
+        known = Seen.parse(f"{after}.{event}")
+    except ValueError:
         return {}
-    new = page.reading.after(int(after), int(event) if event.isdecimal() else None)
+    new = page.reading.after(known.message, known.event)
     revised = page.unseen.revised if page.unseen else []
     renewed = {part.message.pk for part in new.joining} | {message.pk for message in revised}
     return {"new": new, "renewed": [page.reading.bubble(message_id) for message_id in sorted(renewed)]}
