@@ -120,6 +120,7 @@ def test_a_sandbox_killed_under_load_forgets_nothing_it_told(tmp_path):
         sender.start()
         while len(answered) < 50:
             sender.join(timeout=0.01)
+            assert sender.is_alive(), "the sandbox has answered no more before it was killed"
         process.kill()
         sender.join()
     with running(tmp_path) as (_, sandbox, same_token):

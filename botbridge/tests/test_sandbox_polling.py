@@ -68,6 +68,7 @@ def test_of_two_pollers_the_older_is_told_of_the_conflict(sandbox):
     while not older:
         sandbox.call("getUpdates", timeout=0)
         poll.join(timeout=0.05)
+        assert older or poll.is_alive(), "the poll has ended without an answer"
     assert older[0]["error_code"] == 409
     assert older[0]["description"].startswith("Conflict: terminated by other getUpdates request")
     assert [line["status"] for line in sandbox.log() if line["method"] == "getUpdates"] == [409]

@@ -208,6 +208,7 @@ def test_a_poll_under_way_ends_when_a_webhook_is_set(sandbox: SandboxServer, sit
     while not answers:
         sandbox.call("setWebhook", url=site.url)
         poll.join(timeout=0.05)
+        assert answers or poll.is_alive(), "the poll has ended without an answer"
         sandbox.call("deleteWebhook")
     assert answers[0]["error_code"] == 409
     assert "ebhook" in answers[0]["description"]  # before the poll or in the midst of it
