@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, logout
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -132,9 +132,11 @@ class RefreshTokenView(Door):
 class Logout(APIView):
     @extend_schema(operation_id="logout", tags=["auth"], request=None, responses={204: None, **problems(401, 403, 429)})
     def post(self, request: ApiRequest) -> Response:
-        """End this sign-in: both its tokens are good no more."""
+        """End this sign-in: both its tokens are good no more. A call with the desk's cookie ends the desk's session."""
         if isinstance(request.auth, ApiSession):
             operations.end_api_session(session_id=request.auth.pk, user=request.user)
+        else:
+            logout(_plain(request))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

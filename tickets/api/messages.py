@@ -410,3 +410,5 @@ def refuse_misplaced(sender: str, values: dict[str, Any]) -> None:
         raise ValidationError({"entities": [ONLY_TEXT]})
     if sender == Sender.NOTE and values.get("replyTo") is not None:
         raise ValidationError({"replyTo": [_("Заметка не отвечает ни на какое сообщение.")]})
+    if sender != Sender.MANAGER and values.get("seenMessageId") is not None:
+        raise ValidationError({"seenMessageId": [_("Что прочитано, важно только для ответа клиенту.")]})

@@ -7,10 +7,13 @@ from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext_lazy as _
 from rest_framework import parsers
 from rest_framework.exceptions import APIException, ParseError
+from rest_framework.utils import json
 
 from tickets.files import MEGABYTE, max_form
 
 MAX_JSON = MEGABYTE
+NO_JSON = _("Это не JSON: {error}.")
+NAMED_TWICE = _("Одно имя в JSON стоит дважды: какое из значений верно, не узнать.")
 TOO_DEEP = _("Запрос не удалось разобрать: в нём слишком много вложенных скобок.")
 UNREADABLE_PART = _("Часть формы не удалось прочесть: у неё нет имени, или имя файла записано не в UTF-8.")
 
@@ -29,14 +32,28 @@ def refuse_larger(than: int, context: Any) -> None:
 
 
 class JSONParser(parsers.JSONParser):
-    """JSON up to a megabyte."""
+    """JSON up to a megabyte; a name twice in one object is refused, as parsers differ in what it means (RFC 8259)."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         refuse_larger(MAX_JSON, parser_context)
         try:
-            return super().parse(stream, media_type, parser_context)
+            text = str(stream.read(), parser_context["encoding"])
+            return json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=named_once)
         except RecursionError as error:
             raise ParseError(TOO_DEEP) from error
+        except (LookupError, ValueError) as error:  # the former of a charset that is no charset of texts
+            raise ParseError(NO_JSON.format(error=error)) from error
+
+
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON.
+
+    :raises ParseError: a name comes twice.
+    """
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ParseError(NAMED_TWICE)
+    return named
 
 
 class FormParser(parsers.MultiPartParser):

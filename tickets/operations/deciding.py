@@ -19,13 +19,15 @@ def deciding(
 ) -> Iterator[tuple[Act, Delivery]]:
     """One act on a reply's delivery: the ticket's row locked, then the delivery's, so that no worker claims it now."""
     with transaction.atomic():
-        replies = Message.objects.filter(pk=message_id, sender=Sender.MANAGER, ticket__isnull=False)
-        ticket_id = replies.values_list("ticket_id", flat=True).first()
-        if ticket_id is None:
+        placed = Message.objects.filter(pk=message_id, ticket__isnull=False).values_list("ticket_id", "sender").first()
+        if placed is None:
             raise NotVisible
+        ticket_id, sender = placed
         ticket = lock_ticket(ticket_id)
         if not access.can_see(actor, ticket):
             raise NotVisible
+        if sender != Sender.MANAGER:
+            raise WrongState(_("Это не ответ клиенту: изменить и отозвать можно только ответ."))
         # Read inside the lock: somebody else may have changed it while this waited.
         deliveries = Delivery.objects.select_for_update(of=("self",)).select_related("message__alteration")
         delivery = deliveries.filter(pk=message_id).first()

@@ -133,6 +133,13 @@ def test_signing_out_ends_both_tokens_at_once(api: APIClient, aigerim: User) -> 
     assert api.post(REFRESH, {"refresh": pair["refresh"]}, format="json").status_code == 401
 
 
+def test_signing_out_with_the_desks_cookie_ends_the_desks_session(api: APIClient, aigerim: User) -> None:
+    api.force_login(aigerim)
+    assert api.get(ME).status_code == 200
+    assert api.post(LOGOUT).status_code == 204
+    assert api.get(ME).status_code == 401
+
+
 def test_signing_out_leaves_other_sign_ins_alone(api: APIClient, aigerim: User) -> None:
     one, other = signed_in(api, aigerim), signed_in(api, aigerim)
     api.post(LOGOUT, headers=bearer(one["access"]))

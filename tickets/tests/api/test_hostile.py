@@ -96,6 +96,27 @@ def test_of_two_values_none_is_chosen(called_by: Call, aigerim: User, ticket: Ti
     assert (told.status_code, list(told.json()["errors"])) == (422, ["text"])
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"text": "Да", "text": "Нет"}', '{"text": "Да", "entities": [{"type": "bold", "offset": 0, "offset": 1}]}'],
+)
+def test_nor_of_two_in_json(called_by: Call, aigerim: User, ticket: Ticket, body: str) -> None:
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", body, content_type="application/json")
+    assert (answer.status_code, "дважды" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("body", [b'{"text": "\xd0"}', b'{"text": NaN}', b'{"text": "\xef\xbb\xbf'])
+def test_what_is_no_json_is_a_problem_in_words(called_by: Call, aigerim: User, ticket: Ticket, body: bytes) -> None:
+    answer = called_by(aigerim).post(f"{TICKETS}/{ticket.pk}/messages", body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("charset", ["bz2_codec", "no-such", "utf-16"])
+def test_a_charset_it_is_not_in_is_a_problem_in_words(called_by: Call, saule: User, charset: str) -> None:
+    answer = called_by(saule).post(TICKETS, b'{"a": 1}x', content_type=f"application/json; charset={charset}")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
 def test_of_files_there_may_be_several(called_by: Call, aigerim: User, ticket: Ticket) -> None:
     files = [SimpleUploadedFile(f"{number}.txt", b"x") for number in range(2)]
     answer = called_by(aigerim).post(

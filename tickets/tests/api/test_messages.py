@@ -153,6 +153,12 @@ def test_a_note_quotes_nothing(called_by: Call, aigerim: User, ticket: Ticket) -
     assert write(called_by(aigerim), ticket, senderType="note", text="Проверю", replyTo=None).status_code == 201
 
 
+@pytest.mark.parametrize("sender", ["note", "client"])
+def test_only_a_reply_waits_for_what_is_unread(called_by: Call, saule: User, ticket: Ticket, sender: str) -> None:
+    answer = write(called_by(saule), ticket, text="Слово", senderType=sender, seenMessageId=ticket.last_message_id)
+    assert list(errors(answer)) == ["seenMessageId"]
+
+
 def test_a_message_of_another_ticket_cannot_be_quoted(
     called_by: Call, aigerim: User, ticket: Ticket, timur: Customer
 ) -> None:
@@ -303,6 +309,17 @@ def test_a_change_and_a_deletion_of_what_has_not_left_may_be_sent_twice(
     first, second = [client.delete(one(ticket, message)) for _ in range(2)]
     assert (second.status_code, second.json()) == (200, first.json())
     assert ticket.events.count() == before + 2
+
+
+def test_what_is_no_reply_is_not_changed_and_says_so(called_by: Call, aigerim: User, ticket: Ticket) -> None:
+    client = called_by(aigerim)
+    note = ticket.messages.get(pk=write(client, ticket, text="Позвонить", senderType="note").json()["id"])
+    for message in (ticket.messages.earliest("pk"), note):
+        answers = [
+            client.patch(one(ticket, message), {"text": "Два."}, format="json"),
+            client.delete(one(ticket, message)),
+        ]
+        assert [(answer.status_code, "ответ" in answer.json()["detail"]) for answer in answers] == [(409, True)] * 2
 
 
 def test_what_was_imported_has_nothing_in_telegram_to_change(called_by: Call, aigerim: User, ticket: Ticket) -> None:
