@@ -24,7 +24,7 @@ import pytest
 from django.conf import LazySettings, settings
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
@@ -709,14 +709,28 @@ def test_two_processes_make_one(nights: Path) -> None:
     assert nightly_backup(now=night(4)) is not None
 
 
+class SlowStorage(FileSystemStorage):
+    """Opens a file when it may."""
+
+    def __init__(self, asked: threading.Event, may_open: threading.Event) -> None:
+        super().__init__()
+        self._asked, self._may_open = asked, may_open
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        self._asked.set()
+        assert self._may_open.wait(20)
+        return super()._open(name, mode)
+
+
 def test_one_that_takes_long_stays_its_workers_and_so_its_failure_is_told(
-    nights: Path, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+    nights: Path, ticket: Ticket, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("helpdesk.backup.nightly.KEEP_EVERY", 0.01)
-    slow = Path(default_storage.path("attachments/slow"))
-    slow.parent.mkdir(parents=True, exist_ok=True)
-    os.mkfifo(slow)  # nobody reads on from it before the other end is opened
-    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file="attachments/slow")
+    file = default_storage.save("attachments/photo.jpg", ContentFile(b"x"))
+    Attachment.objects.create(message=ticket.last_message, kind=ContentType.PHOTO, file=file)
+    asked, may_open = threading.Event(), threading.Event()
+    slow = {"BACKEND": f"{__name__}.SlowStorage", "OPTIONS": {"asked": asked, "may_open": may_open}}
+    settings.STORAGES = {**settings.STORAGES, "default": slow}
     operations.add_job(kind="nightly_backup")
     job = operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="one")
     assert job is not None
@@ -730,14 +744,15 @@ def test_one_that_takes_long_stays_its_workers_and_so_its_failure_is_told(
 
     with ThreadPoolExecutor(1) as pool:
         making = pool.submit(make)
-        deadline = time.monotonic() + 20
         try:
+            assert asked.wait(20)
+            deadline = time.monotonic() + 10
             while not Job.objects.filter(due_at__gt=job.due_at + timedelta(minutes=2)).exists():
                 assert time.monotonic() < deadline, "nobody keeps the lease"
             assert operations.claim_job(leases={"nightly_backup": timedelta(0)}, worker="two") is None
             nights.rename(nights.with_name("pulled out"))
         finally:
-            slow.open("wb").close()
+            may_open.set()
         making.result()
 
     job.refresh_from_db()
