@@ -5,8 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,9 +12,10 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
 from tickets import access, operations
+from tickets.api import problems
 from tickets.models import SignIn, User
 from tickets.operations.people import SEEN_EVERY
-from tickets.sessions import HAS_GIVEN_CODE
+from tickets.sessions import must_turn_on_second_factor
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -47,19 +46,11 @@ OPEN_WITHOUT_FACTOR = {
     "tickets:second-factor",
     "tickets:login",
     "tickets:logout",
+    "api:logout",
     "set_language",
     "telegram-webhook",
     *PROBES,
 }
-
-
-def must_turn_on_second_factor(user: User | AnonymousUser, session: SessionBase) -> bool:
-    """Whether the site waits for this person to turn on a second factor (SUPERVISORS_NEED_SECOND_FACTOR)."""
-    return (
-        settings.SUPERVISORS_NEED_SECOND_FACTOR
-        and access.is_supervisor(user)
-        and not session.get(HAS_GIVEN_CODE, False)
-    )
 
 
 class SecondFactorFirst(MiddlewareMixin):
@@ -78,14 +69,19 @@ class SecondFactorFirst(MiddlewareMixin):
         # A program without a session was asked for its code when it got its token.
         if not request.COOKIES.get(settings.SESSION_COOKIE_NAME):
             return None
-        if not must_turn_on_second_factor(request.user, request.session):
-            return None
-        # An act keeps its text in the page that sent it, and a program has no page to be sent to.
-        if "HX-Request" in request.headers or request.path.startswith("/api/"):
-            return HttpResponse(_("Сначала включите второй фактор."), status=HTTPStatus.FORBIDDEN)
-        if request.method != "GET":
-            return render(request, "tickets/second_factor_first.html", status=HTTPStatus.FORBIDDEN)
-        return redirect("tickets:second-factor")
+        return _factor_first(request) if must_turn_on_second_factor(request.user, request.session) else None
+
+
+def _factor_first(request: HttpRequest) -> HttpResponse:
+    """An act keeps its text in the page that sent it, and a program has no page to be sent to."""
+    words = _("Сначала включите второй фактор.")
+    if request.path.startswith("/api/"):
+        return problems.answer(HTTPStatus.FORBIDDEN, words)
+    if "HX-Request" in request.headers:
+        return HttpResponse(words, status=HTTPStatus.FORBIDDEN)
+    if request.method != "GET":
+        return render(request, "tickets/second_factor_first.html", status=HTTPStatus.FORBIDDEN)
+    return redirect("tickets:second-factor")
 
 
 class StaffOnly(MiddlewareMixin):

@@ -4,13 +4,17 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, TypedDict
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from tickets.models import SignIn
+from tickets import access
+from tickets.models import SignIn, User
 from tickets.models.sign_ins import AGENT_LENGTH
 
 
@@ -38,6 +42,15 @@ def caller(request: HttpRequest) -> Caller:
     except ValueError:  # a socket file, or a proxy that says "unknown"
         address = None
     return {"address": address, "agent": agent[:AGENT_LENGTH]}
+
+
+def must_turn_on_second_factor(user: User | AnonymousUser, session: SessionBase) -> bool:
+    """Whether the site waits for this person to turn on a second factor (SUPERVISORS_NEED_SECOND_FACTOR)."""
+    return (
+        settings.SUPERVISORS_NEED_SECOND_FACTOR
+        and access.is_supervisor(user)
+        and not session.get(HAS_GIVEN_CODE, False)
+    )
 
 
 class SessionStore(db.SessionStore):

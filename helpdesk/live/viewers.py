@@ -15,8 +15,8 @@ from django.db import connections
 from django.http import HttpRequest
 
 from tickets import access, operations
-from tickets.middleware import must_turn_on_second_factor
 from tickets.models import User
+from tickets.sessions import must_turn_on_second_factor
 
 Scope = dict[str, Any]
 

@@ -247,11 +247,20 @@ def test_a_supervisor_without_one_goes_nowhere_else(saule: User, ticket: Ticket)
         reverse("tickets:account"),
     ):
         assert browser.get(address)["Location"] == FACTOR
-    assert browser.get(reverse("api:me")).status_code == 403
+    refused = browser.get(reverse("api:me"))
+    assert (refused.status_code, refused["Content-Type"]) == (403, "application/problem+json")
+    assert "второй фактор" in refused.json()["detail"]
     act = reverse("tickets:take", args=[ticket.pk])
     assert browser.post(act, headers={"HX-Request": "true"}).status_code == 403
     assert browser.get(FACTOR).status_code == 200
-    assert browser.post(reverse("tickets:logout")).status_code == 302
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize("door", ["tickets:logout", "api:logout"])
+def test_but_out(saule: User, door: str) -> None:
+    browser = signed_in(saule)
+    browser.post(reverse(door))
+    assert browser.get(reverse("api:me")).status_code == 401
 
 
 @pytest.mark.usefixtures("required")

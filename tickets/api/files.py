@@ -2,7 +2,7 @@
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.views import APIView
 
@@ -21,7 +21,13 @@ class File(OpenToPrograms, APIView):
     @extend_schema(
         operation_id="getFile",
         tags=["messages"],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, **problems(401, 403, 404, 429)},
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            (206, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The piece `Range` asked for."),
+            304: OpenApiResponse(description="The file has the `ETag` of `If-None-Match`."),
+            416: OpenApiResponse(description="It ends before that piece; `Content-Range` says how long it is."),
+            **problems(401, 403, 404, 429),
+        },
     )
     def get(self, request: AnyRequest, ticket_id: int, attachment_id: int) -> HttpResponseBase:
         """A file's bytes; `Range` gives a piece of them."""

@@ -392,7 +392,7 @@ def test_what_is_no_reply_cannot_be_withdrawn(ticket: Ticket, aigerim: User) -> 
     written = operations.note(ticket_id=ticket.pk, actor=aigerim, text="Проверил склад", client_id=uuid.uuid4())
 
     for message_id in (ticket.last_message_id, written.pk):
-        with pytest.raises(operations.NotVisible):
+        with pytest.raises(operations.WrongState):
             operations.withdraw(message_id=message_id, actor=aigerim)
 
 

@@ -14,10 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tickets import operations
 from tickets.guesses import guessed_wrong
-from tickets.middleware import must_turn_on_second_factor
 from tickets.operations import Refused
 from tickets.pages.second_factor import picture_of, secret_of
-from tickets.sessions import HAS_GIVEN_CODE, row_key
+from tickets.sessions import HAS_GIVEN_CODE, must_turn_on_second_factor, row_key
 from tickets.views.answers import DeskRequest
 
 #: Where a session keeps the key shown until it is proven.
