@@ -393,6 +393,44 @@ def test_a_change_of_rights_closes_the_persons_streams(room: Client, bolat: User
     assert revocations() == [[f"user:{bolat.pk}"]]
 
 
+def as_opened(room: Client, page: str) -> dict[str, Any]:
+    """What a page's form sends when nothing was changed on it: its fields, and how they were when it was opened."""
+    form = room.get(page).context["adminform"].form
+    values = {field: field.field.prepare_value(field.value()) for field in form}
+    names = {(field, name) for field in form for name in (field.html_name, field.html_initial_name)}
+    return {name: values[field] for field, name in names if values[field] not in (None, False)}
+
+
+def test_a_page_opened_before_a_persons_rights_were_taken_does_not_give_them_back(
+    room: Client, bolat: User, team: Team
+) -> None:
+    bolat.groups.add(Group.objects.get(name=SUPERVISORS))
+    page = reverse("admin:tickets_user_change", args=[bolat.pk])
+    form = as_opened(room, page)
+    team.members.remove(bolat)
+    bolat.groups.remove(Group.objects.get(name=SUPERVISORS))
+    User.objects.filter(pk=bolat.pk).update(first_name="Болатбек")
+    assert room.post(page, {**form, "language": "en"}).status_code == 302
+    bolat = User.objects.get(pk=bolat.pk)
+    assert (bolat.language, bolat.first_name) == ("en", "Болатбек")
+    assert bolat.group_names == {MANAGERS}
+    assert not bolat.team_ids
+    assert revocations() == []
+
+
+def test_a_page_opened_before_a_team_became_strict_does_not_open_it_again(
+    room: Client, other_team: Team, dana: User, bolat: User
+) -> None:
+    page = reverse("admin:tickets_team_change", args=[other_team.pk])
+    form = as_opened(room, page)
+    Team.objects.filter(pk=other_team.pk).update(is_strict=True)
+    other_team.members.set([bolat])
+    assert room.post(page, {**form, "name": "Возвраты и обмен"}).status_code == 302
+    other_team = Team.objects.get(pk=other_team.pk)
+    assert (other_team.name, other_team.is_strict) == ("Возвраты и обмен", True)
+    assert list(other_team.members.all()) == [bolat]
+
+
 def revocations() -> list[list[str]]:
     return list(Change.objects.filter(kind=Change.Kind.REVOKED).values_list("audience", flat=True))
 

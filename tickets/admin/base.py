@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ActionForm
@@ -46,6 +47,26 @@ class ChosenRowsForm(ActionForm):
 
     def clean_select_across(self) -> bool:
         return False
+
+
+class OnlyChangesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Knows what was changed on its page, which remembers how it was opened: the rest may have been changed by others
+    since, and is not written back.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def changed_columns(self) -> set[str]:
+        return {column.name for column in self.instance._meta.concrete_fields} & set(self.changed_data)
+
+    def _save_m2m(self) -> None:
+        whole = self.cleaned_data
+        self.cleaned_data = {name: value for name, value in whole.items() if name in self.changed_data}
+        super()._save_m2m()  # type: ignore[misc]
+        self.cleaned_data = whole
 
 
 class SupervisorAdmin(ModelAdmin):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from tickets import operations
-from tickets.admin.base import SupervisorAdmin, act_on_each, actor
+from tickets.admin.base import OnlyChangesForm, SupervisorAdmin, act_on_each, actor
 from tickets.admin.catalog import RetiringAdmin
 from tickets.forms import AnothersPasswordForm
 from tickets.links import password_link
@@ -37,7 +37,7 @@ class RightsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return str(RIGHTS[obj.name])
 
 
-class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+class PersonForm(OnlyChangesForm):
     """Rights by group and team. A person without a group could not enter, so one is asked for."""
 
     groups = RightsField(
@@ -58,8 +58,8 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["teams"].initial = self.instance.teams.all()
 
     def _save_m2m(self) -> None:
-        super()._save_m2m()  # type: ignore[misc]
-        if "teams" in self.cleaned_data:
+        super()._save_m2m()
+        if "teams" in self.changed_data:
             self.instance.teams.set(self.cleaned_data["teams"])
 
 
@@ -207,8 +207,7 @@ class PersonAdmin(SupervisorAdmin, UserAdmin):  # type: ignore[type-arg]
         if not change:
             super().save_model(request, obj, form, change)
             return
-        columns = {column.name for column in self.opts.concrete_fields}
-        obj.save(update_fields=columns.intersection(form.changed_data))
+        obj.save(update_fields=form.changed_columns())
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -262,7 +261,7 @@ def time_zones() -> list[tuple[str, str]]:
     return [(name, name) for name in sorted(zoneinfo.available_timezones())]
 
 
-class TeamForm(forms.ModelForm):  # type: ignore[type-arg]
+class TeamForm(OnlyChangesForm):
     time_zone = forms.ChoiceField(choices=time_zones, label=gettext_lazy("Часовой пояс"), initial="Asia/Almaty")
 
     class Meta:
@@ -279,6 +278,9 @@ class TeamAdmin(RetiringAdmin):
     fields = ("name", "is_strict", "time_zone", "members", "is_default", "retired_at")
     readonly_fields = ("is_default", "retired_at")
     actions = (*RetiringAdmin.actions, "make_default")
+
+    def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
+        obj.save(update_fields=form.changed_columns() if change else None)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Whoever the change lets in or shuts out connects again by the new rule."""
