@@ -351,6 +351,7 @@ def resend(*, message_id: int, actor: User, seen: Seen | None = None) -> Message
         delivery.save(update_fields=["decision", "decided_by"])
         repeat = _copy_unsent(delivery, actor)
         queue(repeat, lane=Lane.REPLY)
+        recount_waiting(act.ticket)
         show_last(act.ticket, repeat)
         show_trouble(act.ticket)
         act.record(Event.Kind.RESENT, change=Change.Kind.MESSAGE, message=repeat)

@@ -692,7 +692,10 @@ def test_a_reply_broken_off_after_its_first_part_can_be_finished(ticket: Ticket,
     ticket.refresh_from_db()
     assert [attachment.file_name for attachment in rest.attachments.all()] == ["2.png"]
     assert ticket.trouble == Trouble.NONE
+    assert ticket.waiting_since is None
     operations.withdraw(message_id=rest.pk, actor=aigerim)
+    ticket.refresh_from_db()
+    assert ticket.waiting_since is not None
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.HELD, DeliveryState.FAILED])
