@@ -40,7 +40,8 @@ def mark_taken(act: Act, **data: Any) -> None:
 
 @transaction.atomic
 def take_next(*, actor: User, client_id: uuid.UUID | None = None) -> Ticket | None:
-    """Take the free ticket whose customer has waited longest in the actor's teams; None where there is none.
+    """Take the free ticket whose customer has waited longest in the actor's teams; where nobody waits, the oldest one
+    that is free all the same. None where there is none.
 
     Two people pressing at once get two tickets: a row another transaction holds is passed over. One person pressing
     twice, with the same `client_id`, gets one.
@@ -54,12 +55,12 @@ def take_next(*, actor: User, client_id: uuid.UUID | None = None) -> Ticket | No
         taken = Ticket.objects.active().filter(Exists(pressed_before), assignee=actor).first()
         if taken is not None:
             return taken
-    free = Ticket.objects.filter(
-        status__in=ACTIVE, assignee__isnull=True, snoozed_until__isnull=True, waiting_since__isnull=False
-    )
+    free = Ticket.objects.filter(status__in=ACTIVE, assignee__isnull=True, snoozed_until__isnull=True)
     if not access.is_supervisor(actor):
         free = free.filter(team__in=actor.team_ids)
-    candidate = free.select_for_update(of=("self",), skip_locked=True).order_by("waiting_since", "pk").first()
+    unheld = free.select_for_update(of=("self",), skip_locked=True)
+    waiting = unheld.filter(waiting_since__isnull=False).order_by("waiting_since", "pk")
+    candidate = waiting.first() or unheld.order_by("pk").first()
     if candidate is None:
         return None
     with acting(candidate.pk, actor=actor, may=access.can_take) as act:

@@ -69,6 +69,17 @@ def test_take_next_gives_the_longest_waiting_of_own_teams(
     assert operations.take_next(actor=bolat) is None
 
 
+def test_take_next_gives_what_is_free_though_nobody_waits(
+    timur: Customer, ticket: Ticket, aigerim: User, bolat: User, answer: Callable[..., Message]
+) -> None:
+    answer(ticket, aigerim)
+    operations.assign(ticket_id=ticket.pk, actor=aigerim, assignee_id=None)
+    waiting = wrote(timur, "А ещё вот что").ticket
+
+    assert operations.take_next(actor=bolat) == waiting
+    assert operations.take_next(actor=bolat) == ticket
+
+
 def test_a_ticket_is_handed_to_a_team_mate_or_the_queue_but_to_no_stranger(
     ticket: Ticket, aigerim: User, bolat: User, dana: User
 ) -> None:
