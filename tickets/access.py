@@ -128,11 +128,12 @@ def sees_by_right(user: User | Program, ticket: Ticket) -> bool:
 def visible_messages(caller: Caller) -> Q:
     """A filter for `Message` rows of a visible ticket: all for people; what the customer has written or been sent.
 
-    A program never sees a note, nor a reply that its author can still take back or that was deleted again.
+    A program never sees a note, nor a reply that its author can still take back or that was deleted again. An imported
+    reply left from the earlier system, and has no delivery here.
     """
     if not isinstance(caller, Program):
         return Q()
-    departed = Q(delivery__state__in=DEPARTED) | Q(delivery__parts_sent__gt=0)
+    departed = Q(delivery__isnull=True) | Q(delivery__state__in=DEPARTED) | Q(delivery__parts_sent__gt=0)
     ours = Q(sender__in=[Sender.MANAGER, Sender.SYSTEM], deleted_at__isnull=True)
     return Q(sender=Sender.CLIENT) | (ours & departed)
 

@@ -292,12 +292,13 @@ class Messages(OpenToPrograms, APIView):
     )
     def post(self, request: AnyRequest, ticket_id: int) -> Response:
         """Write on a ticket. A reply is on its way to the customer when this answers; `deliveryState` says how far."""
-        ticket = find_ticket(request.user, ticket_id)
         values = read_body(NewMessageWithFiles if is_form(request) else NewMessage, request)
         kind = ContentType(values["mediaType"]) if "mediaType" in values else None
         uploads = [Upload(name=file.name or "", file=file, kind=kind) for file in request.FILES.getlist(FILES)]
 
         def write() -> Response:
+            # Asked in here: whoever sends it again may have lost the ticket since.
+            ticket = find_ticket(request.user, ticket_id)
             message = write_on(ticket, request.user, values, uploads)
             # What is said on a ticket long closed opens another one.
             home = message.ticket or ticket

@@ -239,10 +239,11 @@ class OneTicket(OpenToPrograms, APIView):
     )
     def patch(self, request: ApiRequest, ticket_id: int) -> Response:
         """Change a ticket; all of it or nothing."""
-        find_ticket(request.user, ticket_id)
         values = read_body(TicketChange, request)
 
         def change() -> Response:
+            # Asked in here: whoever sends it again has lost the ticket, perhaps by just this change.
+            find_ticket(request.user, ticket_id)
             apply(ticket_id, request.user, values)
             # As its caller leaves it: handed over, it may be out of their sight now.
             return Response(shown_to(request.user, in_full(Ticket.objects.all()).get(pk=ticket_id)))

@@ -21,6 +21,7 @@ from tickets.models import (
     DeliveryState,
     Message,
     Sender,
+    Team,
     Ticket,
     User,
 )
@@ -198,6 +199,19 @@ def test_sent_twice_it_is_one_message(called_by: Call, aigerim: User, ticket: Ti
     assert first.json() == second.json()
     assert Delivery.objects.count() == 1
     assert write(client, ticket, text="Нет", clientId="m-1").status_code == 409
+
+
+def test_sent_again_when_the_ticket_is_lost_it_is_answered_as_before(
+    called_by: Call, aigerim: User, bolat: User, ticket: Ticket, strict_team: Team
+) -> None:
+    client = called_by(aigerim)
+    first = write(client, ticket, text="Да", clientId="m-1")
+    strict_team.members.add(bolat)
+    Ticket.objects.filter(pk=ticket.pk).update(team=strict_team, assignee=bolat)
+    again = write(client, ticket, text="Да", clientId="m-1")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert write(client, ticket, text="Да", clientId="m-2").status_code == 404
+    assert Delivery.objects.count() == 1
 
 
 def test_sent_under_another_id_it_is_another_message(called_by: Call, aigerim: User, ticket: Ticket) -> None:

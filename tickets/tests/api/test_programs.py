@@ -21,6 +21,7 @@ from tickets.models import (
     Event,
     Message,
     Scope,
+    Sender,
     ServiceAccount,
     Tag,
     Ticket,
@@ -348,6 +349,16 @@ class TestReading:
         assert page["messages"][1]["author"] is None
         theirs = called_by(aigerim).get(f"{TICKETS}/{ticket.pk}/messages/{seen.pk}").json()
         assert theirs["authorName"] == "Айгерим Сатпаева"
+
+    def test_so_is_one_brought_along_from_an_earlier_system(
+        self, program: ProgramClient, ticket: Ticket, timur: Customer, aigerim: User
+    ) -> None:
+        moment = timezone.now()
+        reply = ticket.messages.create(
+            customer=timur, sender=Sender.MANAGER, author=aigerim, text="Меняем", sent_at=moment
+        )
+        said = [each["text"] for each in program.get(f"{TICKETS}/{ticket.pk}/messages").json()["messages"]]
+        assert said == ["Здравствуйте! Не включается ноутбук.", reply.text]
 
     def test_neither_a_note_nor_its_file_is_reached_by_number(
         self, program: ProgramClient, ticket: Ticket, aigerim: User

@@ -277,6 +277,9 @@ class TestChanging:
         ticket.refresh_from_db()
         assert ticket.assignee == bolat
         assert client.get(f"{TICKETS}/{ticket.pk}").status_code == 404
+        again = client.patch(f"{TICKETS}/{ticket.pk}", {"assignee": bolat.pk, **named}, format="json")
+        assert again.status_code == (200 if named else 404)
+        assert not named or again.json() == answer.json()
 
     def test_who_hands_it_over_may_say_more_about_it_at_once(
         self, called_by: Call, aigerim: User, bolat: User, ticket: Ticket
