@@ -152,6 +152,7 @@ const cameWith = () => document.querySelector("#acts [name=seen]").value.split("
 
 function openLog() {
   eyes.disconnect();
+  clearTimeout(timer);
   seen = 0;
   told = Number(document.querySelector("#acts [name=seen]")?.dataset.read ?? 0);
   const list = log();
@@ -170,15 +171,15 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden && lo
 function tellSeen() {
   clearTimeout(timer);
   if (seen <= told) return;
-  const address = document.getElementById("acts").action;
+  const acts = document.getElementById("acts");
   timer = setTimeout(async () => {
     const upTo = seen;
     const body = new URLSearchParams({ seen: upTo });
-    const answer = await fetch(address, { method: "POST", body, headers: { ...headers(), "X-Requested-With": "fetch" } }).catch(() => null);
-    if (answer?.ok) {
-      told = Math.max(told, upTo);
-      markRead();
-    }
+    const answer = await fetch(acts.action, { method: "POST", body, headers: { ...headers(), "X-Requested-With": "fetch" } }).catch(() => null);
+    // Ids are counted over all tickets: what was told of one says nothing of the next.
+    if (!answer?.ok || !acts.isConnected) return;
+    told = Math.max(told, upTo);
+    markRead();
   }, SEEN_PAUSE);
 }
 
