@@ -98,6 +98,7 @@ function linkTo(ticket) {
   link.textContent = words.open;
   link.setAttribute("hx-get", link.getAttribute("href"));
   link.setAttribute("hx-target", "#ticket");
+  link.setAttribute("hx-sync", "#ticket:replace");
   link.setAttribute("hx-push-url", "true");
   document.body.addEventListener("desk:ticket", () => link.closest(".toast")?.remove(), { once: true });
   return link;

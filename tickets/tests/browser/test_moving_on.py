@@ -51,6 +51,27 @@ def expect_only(page: Page, ticket: Ticket) -> None:
     assert shown == [f"m{message.pk}" for message in ticket.messages.order_by("pk")]
 
 
+def test_of_two_tickets_chosen_the_later_choice_stays(open_page, aigerim, ticket, other):
+    page = open_page(reverse("tickets:queue", query={"view": "all"}), aigerim)
+    held = Held(page, rf"/t/{ticket.pk}/\?view=all$")
+    page.click(f"#row-{ticket.pk} > a")
+    go_to(page, other)
+    held.let_go()
+    expect_only(page, other)
+    expect(page).to_have_url(re.compile(rf"/t/{other.pk}/"))
+
+
+def test_of_two_views_chosen_the_later_choice_stays(open_page, aigerim, ticket, other):
+    page = open_page(reverse("tickets:queue"), aigerim)
+    page.evaluate("document.activeElement.blur()")
+    held_free, held_all = Held(page, r"\?view=free$"), Held(page, r"\?view=all$")
+    page.keyboard.press("Digit2")
+    page.keyboard.press("Digit3")
+    held_free.let_go()
+    held_all.let_go()
+    expect(page.locator("#queue")).to_have_attribute("data-view", "all")
+
+
 def test_a_ticket_is_read_though_a_newer_one_was_being_marked_read_when_it_opened(open_page, aigerim, ticket, other):
     # Over words begun, a message counts as read a second later: the answer about the newer ticket comes before that.
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Начатый ответ")
