@@ -192,10 +192,21 @@ function markRead() {
 
 // ---- requests
 
+// The ticket an act is about, where another one stands on the page by now.
+function leftTicket({ request }) {
+  const ticket = request?.method === "POST" && request.action.match(/\/t\/(\d+)\//)?.[1];
+  return ticket && ticket !== document.querySelector(".ticket")?.dataset.ticket ? ticket : "";
+}
+
 document.addEventListener("htmx:config:request", (event) => {
   const { ctx } = event.detail;
   if (ctx.request.method !== "POST" || !log()) return;
   const { body } = ctx.request;
+  if (leftTicket(ctx)) {
+    // A toast's button: it brings along itself how far its ticket was read, the form around it is the open one's.
+    body.set("seen", ctx.sourceElement.value);
+    return;
+  }
   // What the page shows may be newer than the forms it came with.
   body.set("seen", `${seen || cameWith()[0]}.${seenEvent}`);
   body.set("after", lastOf("message"));
@@ -212,6 +223,7 @@ document.addEventListener("htmx:before:swap", (event) => {
     else say(status === 404 ? words.gone : words.failed);
     return;
   }
+  if (leftTicket(ctx)) keepAside(tasks);
   for (const task of tasks) {
     const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
     if (target?.id !== "log-list") continue;
@@ -220,6 +232,13 @@ document.addEventListener("htmx:before:swap", (event) => {
     }
   }
 });
+
+// Of an answer about a ticket that was left, its row and its toast alone have a place here.
+function keepAside(tasks) {
+  const kept = tasks.filter(({ target }) => target?.id === "toasts" || target?.matches?.(".row"));
+  for (const { fragment } of kept) fragment.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  tasks.splice(0, tasks.length, ...kept);
+}
 
 // Later parts of an album stand in the bubble of the first, which the same answer shows anew.
 const isInAlbum = ({ dataset: { album } }) => album && log().querySelector(`[data-album="${CSS.escape(album)}"]`);

@@ -51,6 +51,17 @@ def expect_only(page: Page, ticket: Ticket) -> None:
     assert shown == [f"m{message.pk}" for message in ticket.messages.order_by("pk")]
 
 
+def test_solving_is_undone_from_the_next_ticket_and_that_one_stays(page, ticket, other):
+    page.keyboard.press("Alt+KeyE")
+    expect(page.locator(TOASTS)).to_contain_text(f"№{ticket.pk} решено")
+    go_to(page, other)
+    page.click(f"{TOASTS} >> text=Отменить")
+    expect(page.locator(TOASTS)).to_contain_text(f"№{ticket.pk} снова в работе")
+    expect_only(page, other)
+    ticket.refresh_from_db()
+    assert ticket.is_active
+
+
 def test_of_two_tickets_chosen_the_later_choice_stays(open_page, aigerim, ticket, other):
     page = open_page(reverse("tickets:queue", query={"view": "all"}), aigerim)
     held = Held(page, rf"/t/{ticket.pk}/\?view=all$")
