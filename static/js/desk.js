@@ -216,14 +216,13 @@ document.addEventListener("htmx:config:request", (event) => {
 // What the stream has already brought is not put in twice.
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
-  const status = ctx.response?.status ?? 200;
-  if (status >= 400 && /^\s*<!doctype/i.test(ctx.text)) {
+  const left = leftTicket(ctx);
+  if (ctx.response?.status >= 400 && (left || isPage(ctx))) {
     event.preventDefault();
-    if (status === 403) sendAgain(ctx);
-    else say(status === 404 ? words.gone : words.failed);
+    if (!left) explain(ctx);
     return;
   }
-  if (leftTicket(ctx)) keepAside(tasks);
+  if (left) keepAside(tasks);
   for (const task of tasks) {
     const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
     if (target?.id !== "log-list") continue;
@@ -245,8 +244,37 @@ const isInAlbum = ({ dataset: { album } }) => album && log().querySelector(`[dat
 
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name === "AbortError" && event.detail.ctx?.request.signal.reason !== "timeout") return;
-  if (event.detail.ctx) say(words.notSent);
+  if (event.detail.ctx) tell(event.detail.ctx, words.notSent);
 });
+
+// Where the ticket was left, nothing of the answer may be swapped in, not even the words of its refusal.
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (leftTicket(ctx)) explain(ctx);
+});
+
+const isPage = ({ text }) => /^\s*<!doctype/i.test(text);
+const reason = ({ text }) => new DOMParser().parseFromString(text, "text/html").querySelector(".strip p")?.textContent.trim() ?? "";
+
+function explain(ctx) {
+  const { status } = ctx.response;
+  if (!isPage(ctx)) tell(ctx, reason(ctx));
+  else if (status === 403 && ctx.sourceElement.isConnected) sendAgain(ctx);
+  else if (status === 404) tell(ctx, leftTicket(ctx) ? words.goneThere : words.gone);
+  else tell(ctx, words.failed);
+}
+
+// To whoever tried, wherever they are by now.
+function tell(ctx, text) {
+  const left = leftTicket(ctx);
+  if (!left) {
+    say(text);
+    return;
+  }
+  const isReply = ctx.request.action.endsWith("/reply/");
+  const isGone = ctx.response?.status === 404; // it has no page to open any more, nor a draft to find there
+  const said = [(isReply ? words.leftReply : words.leftAct).replace("0", left), isReply && !isGone && words.draftKept, text];
+  toast(said.filter(Boolean).join(" "), isGone ? "" : left);
+}
 
 // One press acts once: the second click of a double click would press what the first one's answer has put there.
 document.addEventListener("click", (event) => {
@@ -268,9 +296,10 @@ document.addEventListener("submit", (event) => {
 // What is sent for the second time, with a new token, until it is answered.
 const repeated = new WeakSet();
 
-async function sendAgain({ sourceElement: source, request: { submitter } }) {
+async function sendAgain(ctx) {
+  const { sourceElement: source, request: { submitter } } = ctx;
   if (repeated.delete(source) || !(await renewToken())) {
-    say(words.failed);
+    tell(ctx, words.failed);
     return;
   }
   repeated.add(source);
