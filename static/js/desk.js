@@ -98,6 +98,7 @@ function linkTo(ticket) {
   link.textContent = words.open;
   link.setAttribute("hx-get", link.getAttribute("href"));
   link.setAttribute("hx-target", "#ticket");
+  link.setAttribute("hx-sync", "#ticket:replace");
   link.setAttribute("hx-push-url", "true");
   document.body.addEventListener("desk:ticket", () => link.closest(".toast")?.remove(), { once: true });
   return link;
@@ -152,6 +153,7 @@ const cameWith = () => document.querySelector("#acts [name=seen]").value.split("
 
 function openLog() {
   eyes.disconnect();
+  clearTimeout(timer);
   seen = 0;
   told = Number(document.querySelector("#acts [name=seen]")?.dataset.read ?? 0);
   const list = log();
@@ -170,15 +172,15 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden && lo
 function tellSeen() {
   clearTimeout(timer);
   if (seen <= told) return;
-  const address = document.getElementById("acts").action;
+  const acts = document.getElementById("acts");
   timer = setTimeout(async () => {
     const upTo = seen;
     const body = new URLSearchParams({ seen: upTo });
-    const answer = await fetch(address, { method: "POST", body, headers: { ...headers(), "X-Requested-With": "fetch" } }).catch(() => null);
-    if (answer?.ok) {
-      told = Math.max(told, upTo);
-      markRead();
-    }
+    const answer = await fetch(acts.action, { method: "POST", body, headers: { ...headers(), "X-Requested-With": "fetch" } }).catch(() => null);
+    // Ids are counted over all tickets: what was told of one says nothing of the next.
+    if (!answer?.ok || !acts.isConnected) return;
+    told = Math.max(told, upTo);
+    markRead();
   }, SEEN_PAUSE);
 }
 
@@ -190,10 +192,21 @@ function markRead() {
 
 // ---- requests
 
+// The ticket an act is about, where another one stands on the page by now.
+function leftTicket({ request }) {
+  const ticket = request?.method === "POST" && request.action.match(/\/t\/(\d+)\//)?.[1];
+  return ticket && ticket !== document.querySelector(".ticket")?.dataset.ticket ? ticket : "";
+}
+
 document.addEventListener("htmx:config:request", (event) => {
   const { ctx } = event.detail;
   if (ctx.request.method !== "POST" || !log()) return;
   const { body } = ctx.request;
+  if (leftTicket(ctx)) {
+    // A toast's button: it brings along itself how far its ticket was read, the form around it is the open one's.
+    body.set("seen", ctx.sourceElement.value);
+    return;
+  }
   // What the page shows may be newer than the forms it came with.
   body.set("seen", `${seen || cameWith()[0]}.${seenEvent}`);
   body.set("after", lastOf("message"));
@@ -203,13 +216,13 @@ document.addEventListener("htmx:config:request", (event) => {
 // What the stream has already brought is not put in twice.
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
-  const status = ctx.response?.status ?? 200;
-  if (status >= 400 && /^\s*<!doctype/i.test(ctx.text)) {
+  const left = leftTicket(ctx);
+  if (ctx.response?.status >= 400 && (left || isPage(ctx))) {
     event.preventDefault();
-    if (status === 403) sendAgain(ctx);
-    else say(status === 404 ? words.gone : words.failed);
+    if (!left) explain(ctx);
     return;
   }
+  if (left) keepAside(tasks);
   for (const task of tasks) {
     const target = typeof task.target === "string" ? document.querySelector(task.target) : task.target;
     if (target?.id !== "log-list") continue;
@@ -219,13 +232,49 @@ document.addEventListener("htmx:before:swap", (event) => {
   }
 });
 
+// Of an answer about a ticket that was left, its row and its toast alone have a place here.
+function keepAside(tasks) {
+  const kept = tasks.filter(({ target }) => target?.id === "toasts" || target?.matches?.(".row"));
+  for (const { fragment } of kept) fragment.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  tasks.splice(0, tasks.length, ...kept);
+}
+
 // Later parts of an album stand in the bubble of the first, which the same answer shows anew.
 const isInAlbum = ({ dataset: { album } }) => album && log().querySelector(`[data-album="${CSS.escape(album)}"]`);
 
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name === "AbortError" && event.detail.ctx?.request.signal.reason !== "timeout") return;
-  if (event.detail.ctx) say(words.notSent);
+  if (event.detail.ctx) tell(event.detail.ctx, words.notSent);
 });
+
+// Where the ticket was left, nothing of the answer may be swapped in, not even the words of its refusal.
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (leftTicket(ctx)) explain(ctx);
+});
+
+const isPage = ({ text }) => /^\s*<!doctype/i.test(text);
+const reason = ({ text }) => new DOMParser().parseFromString(text, "text/html").querySelector(".strip p")?.textContent.trim() ?? "";
+
+function explain(ctx) {
+  const { status } = ctx.response;
+  if (!isPage(ctx)) tell(ctx, reason(ctx));
+  else if (status === 403 && ctx.sourceElement.isConnected) sendAgain(ctx);
+  else if (status === 404) tell(ctx, leftTicket(ctx) ? words.goneThere : words.gone);
+  else tell(ctx, words.failed);
+}
+
+// To whoever tried, wherever they are by now.
+function tell(ctx, text) {
+  const left = leftTicket(ctx);
+  if (!left) {
+    say(text);
+    return;
+  }
+  const isReply = ctx.request.action.endsWith("/reply/");
+  const isGone = ctx.response?.status === 404; // it has no page to open any more, nor a draft to find there
+  const said = [(isReply ? words.leftReply : words.leftAct).replace("0", left), isReply && !isGone && words.draftKept, text];
+  toast(said.filter(Boolean).join(" "), isGone ? "" : left);
+}
 
 // One press acts once: the second click of a double click would press what the first one's answer has put there.
 document.addEventListener("click", (event) => {
@@ -247,9 +296,10 @@ document.addEventListener("submit", (event) => {
 // What is sent for the second time, with a new token, until it is answered.
 const repeated = new WeakSet();
 
-async function sendAgain({ sourceElement: source, request: { submitter } }) {
+async function sendAgain(ctx) {
+  const { sourceElement: source, request: { submitter } } = ctx;
   if (repeated.delete(source) || !(await renewToken())) {
-    say(words.failed);
+    tell(ctx, words.failed);
     return;
   }
   repeated.add(source);

@@ -12,8 +12,8 @@ from tickets.pages.queue import Row
 
 ROW = (
     '<li class="row" id="row-{pk}" data-version="{version}"{unread}>'
-    '<a href="{address}" hx-get="{address}" hx-target="#ticket" hx-push-url="true"{current}>{avatar}'
-    '<span class="body"><span class="l1"><span class="name">{name}</span>{time}</span>'
+    '<a href="{address}" hx-get="{address}" hx-target="#ticket" hx-sync="#ticket:replace" hx-push-url="true"{current}>'
+    '{avatar}<span class="body"><span class="l1"><span class="name">{name}</span>{time}</span>'
     '<span class="l2"><span class="text">{words}</span>{count}</span>'
     '<span class="l3">{solved}{urgency}<span class="topic">{topic}</span>{trouble}</span></span></a></li>'
 )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from tickets import operations
 from tickets.forms import AssignForm, DraftForm, PriorityForm, SeenForm, SnoozeForm, TagForm, TopicForm, WriteForm
 from tickets.models import Status, Ticket
-from tickets.operations import Then
+from tickets.operations import Seen, Then
 from tickets.pages.ticket import TicketPage
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid
 
@@ -24,7 +24,9 @@ def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     # A repeated submit does nothing anew, whatever it asks for: what it did the first time stands in the ticket.
     is_solved = written.ticket is not None and written.ticket.status == Status.RESOLVED
     solved = is_solved and form.reply_values["then"] == Then.RESOLVE
-    return _written(request, ticket, form, toast=_solved(ticket) if solved else "", undo=solved)
+    if not solved:
+        return _written(request, ticket, form)
+    return _written(request, ticket, form, toast=_solved(ticket), undo=form.read_to)
 
 
 @act_on_ticket
@@ -45,7 +47,7 @@ def _write_form(request: DeskRequest, ticket: Ticket) -> WriteForm:
 
 
 def _written(
-    request: DeskRequest, ticket: Ticket, form: WriteForm, *, toast: str = "", undo: bool = False
+    request: DeskRequest, ticket: Ticket, form: WriteForm, *, toast: str = "", undo: Seen | None = None
 ) -> HttpResponse:
     """What was written is no draft any more, and what stood above it has been read."""
     operations.drop_draft(ticket_id=ticket.pk, user=request.user)
@@ -73,7 +75,7 @@ def assign(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 def resolve(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     seen = valid(SeenForm(request.POST))["seen"]
     operations.resolve(ticket_id=ticket.pk, actor=request.user, seen=seen)
-    return changed(request, ticket, toast=_solved(ticket), undo=True)
+    return changed(request, ticket, toast=_solved(ticket), undo=seen)
 
 
 def _solved(ticket: Ticket) -> str:

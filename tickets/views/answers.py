@@ -125,14 +125,14 @@ def changed(
     ticket: Ticket,
     *,
     toast: str = "",
-    undo: bool = False,
+    undo: Seen | None = None,
     written: bool = False,
     message_id: int | None = None,
 ) -> HttpResponse:
     """What an act changed: fragments for htmx, the page again otherwise.
 
-    With `undo` the toast offers to take it back while that is possible; with `written` the composer gets the id of its
-    next message; `message_id` names the bubble to show anew.
+    With `undo`, how far the ticket was read, the toast offers to take it back while that is possible; with `written`
+    the composer gets the id of its next message; `message_id` names the bubble to show anew.
     """
     fresh = ticket_for_page(request.user, ticket.pk, with_row=True)
     if toast and (fresh is None or not request.htmx):
@@ -150,7 +150,7 @@ def changed(
             "bubble": page.reading.bubble(message_id) if message_id is not None else None,
             "row": Row(fresh, request.user, page.now, is_current=True),
             "toast": toast,
-            "undo": undo and page.can_undo,
+            "undo": undo if page.can_undo else None,
             "written": written,
         }
         return render(request, "tickets/_changed.html", context)

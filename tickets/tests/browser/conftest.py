@@ -10,8 +10,10 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.db import connections
 from django.test import Client
+from playwright.sync_api import expect
 
-from tickets.models import User
+from conftest import wrote
+from tickets.models import Customer, Ticket, User
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -87,3 +89,14 @@ def answer(route: "Route", client: Client) -> None:
         answered = client.get(answered.url, headers=headers)
     content = b"".join(answered.streaming_content) if answered.streaming else answered.content
     route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=content)
+
+
+@pytest.fixture
+def other(timur: Customer, ticket: Ticket) -> Ticket:
+    """A newer ticket of Timur's, which nobody has taken."""
+    return wrote(timur, "Другой вопрос").ticket
+
+
+def go_to(page: "Page", ticket: Ticket) -> None:
+    page.click(f"#row-{ticket.pk} > a")
+    expect(page.locator("#ticket-head")).to_contain_text(f"№{ticket.pk}")

@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
-from tickets.models import Customer, Draft, Message, Sender, Ticket, User
-from tickets.tests.browser.conftest import OpenPage
+from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets.tests.browser.conftest import OpenPage, go_to
 from tickets.text import pieces_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db]
@@ -262,16 +262,6 @@ def test_what_was_sent_is_no_draft(page, aigerim):
     expect(page.locator(FIELD)).to_have_value("")
     page.wait_for_function("!localStorage.length")
     assert not Draft.objects.exists()
-
-
-@pytest.fixture
-def other(timur: Customer, ticket: Ticket) -> Ticket:
-    return wrote(timur, "Другой вопрос").ticket
-
-
-def go_to(page: Page, ticket: Ticket) -> None:
-    page.click(f"#row-{ticket.pk} > a")
-    expect(page.locator("#ticket-head")).to_contain_text(f"№{ticket.pk}")
 
 
 def test_a_reply_that_has_left_does_not_come_back_as_a_draft(open_page, aigerim, ticket, other):
