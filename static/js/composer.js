@@ -1,5 +1,6 @@
 // The field a manager writes in. Nothing typed or attached here is ever lost: what goes wrong leaves it as it is.
 
+import { hasEdits } from "./editing.js";
 import { look, meaning } from "./formatting.js";
 
 const words = document.getElementById("words").dataset;
@@ -281,7 +282,7 @@ function bringBack() {
 document.addEventListener("desk:meant", (event) => { if (event.target === field()) count(); });
 
 addEventListener("beforeunload", (event) => {
-  if (unsaved || sending.size || files().length) event.preventDefault();
+  if (unsaved || sending.size || files().length || hasEdits()) event.preventDefault();
 });
 
 document.addEventListener("input", (event) => {

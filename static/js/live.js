@@ -1,5 +1,6 @@
 // What an open page does with what it hears (stream.js).
 
+import { hasEdits } from "./editing.js";
 import { catchUp, hear } from "./live/conversation.js";
 import { byId, sheet } from "./live/parts.js";
 import { refreshQueue, refreshQueueSoon } from "./live/queue.js";
@@ -42,7 +43,8 @@ document.body.addEventListener("live:change", ({ detail: change }) => {
 
 // The session is over. A page with unsent words keeps them in sight; any other goes to the login page.
 document.body.addEventListener("live:expired", async ({ detail: { login } }) => {
-  if (!byId("reply-text")?.value.trim() && !byId("attached")?.children.length) {
+  const isTyped = byId("reply-text")?.value.trim() || byId("attached")?.children.length || hasEdits();
+  if (!isTyped || !byId("guard")) {
     location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
     return;
   }

@@ -115,6 +115,7 @@ class TicketPage:
     reader: User
     quote_id: int | None = None
     editing_id: int | None = None
+    retyped: str | None = None
     before: int | None = None
     unfolded: bool = False
     refusal: Refused | None = None
@@ -138,6 +139,7 @@ class TicketPage:
             may_decide=self.may.work,
             seen_id=getattr(self.ticket, "seen_id", None),
             editing_id=self.editing_id,
+            retyped=self.retyped,
             unfolded=self.unfolded,
             now=self.now,
         )

@@ -133,6 +133,19 @@ def test_who_has_words_unsent_is_not_torn_away_from_them(
     expect(page.locator("#reply-text")).to_have_value("Сейчас посмотрю")
 
 
+def test_who_changes_a_reply_is_not_torn_away_from_it_either(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, aigerim, "Курьер будет до 18:00")
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator(f"#m{reply.pk}").hover()
+    page.locator(f"#m{reply.pk} [hx-get$='?edit']").click()
+    page.locator(f"#edit-{reply.pk}").fill("Курьер будет до 19:00")
+    operations.disable_user(actor=saule, user=aigerim)
+    expect(page.locator("#guard")).to_contain_text("Вы вышли из системы")
+    expect(page.locator(f"#edit-{reply.pk}")).to_have_value("Курьер будет до 19:00")
+
+
 def test_a_hand_over_says_so_on_the_losers_page_at_once(
     desk: Desk, ticket: Ticket, aigerim: User, saule: User, other_team: Team
 ) -> None:
