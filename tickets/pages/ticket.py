@@ -77,6 +77,7 @@ def _for_page(user_id: int, *, with_row: bool) -> TicketQuerySet:
         "draft_text": Subquery(own_draft.values("text")[:1]),
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
+        "draft_at": Subquery(own_draft.values("updated_at")[:1]),
     }
     tickets = Ticket.objects.select_related("customer", "topic", "assignee", "team")
     tickets = tickets.annotate(tag_names=Subquery(tags), **own)
@@ -224,6 +225,13 @@ class TicketPage:
         is_note = getattr(self.ticket, "draft_is_note", None) if text else not self.may.reply
         quote_id = self.quote_id or getattr(self.ticket, "draft_quote_id", None)
         return Composer(text, bool(is_note), self._quotable(quote_id))
+
+    @property
+    def written_at(self) -> datetime | None:
+        """When what stands in the field was last written, or cleared by sending it, as far as this page tells."""
+        sent = [message.created_at for message in self.conversation.messages if message.author_id == self.reader.pk]
+        moments = [getattr(self.ticket, "draft_at", None), *sent[-1:]]
+        return max((moment for moment in moments if moment is not None), default=None)
 
     def _submitted_again(self, submitted: Mapping[str, Any]) -> Composer:
         quote = str(submitted.get("quote", ""))
