@@ -1,5 +1,6 @@
 // The field a manager writes in. Nothing typed or attached here is ever lost: what goes wrong leaves it as it is.
 
+import { hasEdits } from "./editing.js";
 import { look, meaning } from "./formatting.js";
 
 const words = document.getElementById("words").dataset;
@@ -212,7 +213,11 @@ const timers = new Map();
 const drafts = new Map();
 const sending = new Map();
 
-const written = () => ({ text: field().value, note: isNote(), quote: quoteId() });
+// By the server's clock: a copy of one browser's is compared with what came to the server from another.
+let ahead = 0;
+const now = () => Date.now() - ahead;
+
+const written = () => ({ text: field().value, note: isNote(), quote: quoteId(), at: now() });
 
 function keepDraft() {
   keep(draftKey(), form().dataset.draftUrl, written());
@@ -266,11 +271,15 @@ function tell(text) {
   if (saved) saved.textContent = text;
 }
 
-// A copy of this browser's is there only while the server has not got it, so it is the newer one.
+// A copy of this browser's is there only while the server has not got it.
 function bringBack() {
   const key = draftKey();
-  const draft = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
+  ahead = Date.now() - Date.parse(form().dataset.now);
+  const copy = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
+  const isOld = copy && isOutdated(copy);
+  const draft = isOld ? undefined : copy;
   const kept = draft ?? sending.get(key);
+  if (isOld) tellOfOld(key, copy);
   if (!kept) return;
   field().value = kept.text;
   for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
@@ -278,10 +287,33 @@ function bringBack() {
   if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
 }
 
+// Written further or sent elsewhere since. An earlier save of these very words may have come to the server after them.
+const isOutdated = ({ at = 0 }) => at + DRAFT_AGAIN < Date.parse(form().dataset.writtenAt);
+
+// What the newer words have in them is gone for good; anything else is offered until something is typed over it.
+function tellOfOld(key, { text }) {
+  const own = [...document.querySelectorAll("#log-list > .msg.out, #log-list > .note")].map(wordsOf);
+  if ([field().value, ...own].some((words) => unspaced(words).includes(unspaced(text)))) {
+    localStorage.removeItem(key);
+    drafts.delete(key);
+    return;
+  }
+  const add = element("button", "btn sm", words.addOld);
+  add.type = "button";
+  const strip = element("div", "strip warn", element("p", "", icon("i-alert"), element("span", "", words.oldWords)), element("span", "acts", add));
+  add.addEventListener("click", () => {
+    strip.remove();
+    field().value = [field().value, text].filter(Boolean).join("\n\n");
+    field().focus();
+    field().dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  document.getElementById("guard").replaceChildren(strip);
+}
+
 document.addEventListener("desk:meant", (event) => { if (event.target === field()) count(); });
 
 addEventListener("beforeunload", (event) => {
-  if (unsaved || sending.size || files().length) event.preventDefault();
+  if (unsaved || sending.size || files().length || hasEdits()) event.preventDefault();
 });
 
 document.addEventListener("input", (event) => {
@@ -414,7 +446,7 @@ document.addEventListener("htmx:finally:request", (event) => {
 // A draft that was on its way to the server when the reply left may come there after it.
 function leave({ key, address, ticket, files: gone }) {
   if (waiting.get(ticket) === gone) waiting.delete(ticket);
-  if (!drafts.has(key)) saveLater(key, address, { text: "", note: false, quote: "" }, DRAFT_PAUSE);
+  if (!drafts.has(key)) saveLater(key, address, { text: "", note: false, quote: "", at: now() }, DRAFT_PAUSE);
 }
 
 function clear(gone) {

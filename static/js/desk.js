@@ -41,7 +41,9 @@ const OPENERS = {
   keys: () => document.getElementById("keys").showModal(),
 };
 
-for (const button of document.querySelectorAll("[data-opens=keys]")) button.hidden = false;
+function showOpeners() {
+  for (const button of document.querySelectorAll("[data-opens=keys]")) button.hidden = false;
+}
 
 async function choose(link) {
   const chooser = document.getElementById("chooser");
@@ -107,11 +109,16 @@ function linkTo(ticket) {
 document.body.addEventListener("desk:toast", ({ detail: { text, ticket } }) => toast(text, ticket));
 
 const retire = (element) => setTimeout(() => element.remove(), TOAST);
-const toasts = document.getElementById("toasts");
-for (const element of toasts.children) retire(element);
-new MutationObserver((changes) => {
+const toastsCome = new MutationObserver((changes) => {
   for (const change of changes) for (const element of change.addedNodes) if (element.nodeType === 1) retire(element);
-}).observe(toasts, { childList: true });
+});
+
+function watchToasts() {
+  const toasts = document.getElementById("toasts");
+  for (const element of toasts.children) retire(element);
+  toastsCome.disconnect();
+  toastsCome.observe(toasts, { childList: true });
+}
 
 // Where nothing hovers, a touch of a message shows what can be done with it.
 document.addEventListener("click", (event) => {
@@ -354,8 +361,10 @@ document.addEventListener("htmx:after:swap", (event) => {
     openLog();
     document.body.dispatchEvent(new CustomEvent("desk:ticket"));
   }
+  // Back and Forward bring the whole page anew, as the server makes it.
   if (target === document.body) {
-    openLog();
+    start();
+    document.body.dispatchEvent(new CustomEvent("desk:restored"));
     document.body.dispatchEvent(new CustomEvent("desk:ticket"));
   }
 });
@@ -371,5 +380,11 @@ document.addEventListener("click", (event) => {
   read.closest("#guard")?.replaceChildren();
 });
 
-openLog();
-tellTime();
+function start() {
+  showOpeners();
+  watchToasts();
+  openLog();
+  tellTime();
+}
+
+start();

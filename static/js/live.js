@@ -1,5 +1,6 @@
 // What an open page does with what it hears (stream.js).
 
+import { hasEdits } from "./editing.js";
 import { catchUp, hear } from "./live/conversation.js";
 import { byId, sheet } from "./live/parts.js";
 import { refreshQueue, refreshQueueSoon } from "./live/queue.js";
@@ -8,20 +9,26 @@ import { hearTrouble } from "./live/trouble.js";
 
 const SAY_OFF_AFTER = 3000; // ms: a server that restarts is back before anybody needs to know
 
+function show(state) {
+  const dot = byId("live");
+  document.documentElement.dataset.live = state;
+  dot.dataset.live = state;
+  dot.setAttribute("aria-label", dot.dataset[state]);
+  byId("offline").hidden = state !== "off";
+  byId("crowded").hidden = state !== "crowded";
+}
+
 let offTimer;
 function showLive(state) {
   clearTimeout(offTimer);
-  const show = () => {
-    const dot = byId("live");
-    document.documentElement.dataset.live = state;
-    dot.dataset.live = state;
-    dot.setAttribute("aria-label", dot.dataset[state]);
-    byId("offline").hidden = state !== "off";
-    byId("crowded").hidden = state !== "crowded";
-  };
-  if (state !== "off") show();
-  else offTimer = setTimeout(show, SAY_OFF_AFTER);
+  if (state !== "off") show(state);
+  else offTimer = setTimeout(show, SAY_OFF_AFTER, state);
 }
+
+document.body.addEventListener("desk:restored", () => {
+  const { live } = document.documentElement.dataset;
+  if (live) show(live);
+});
 
 document.body.addEventListener("live:on", () => {
   showLive("on");
@@ -42,7 +49,8 @@ document.body.addEventListener("live:change", ({ detail: change }) => {
 
 // The session is over. A page with unsent words keeps them in sight; any other goes to the login page.
 document.body.addEventListener("live:expired", async ({ detail: { login } }) => {
-  if (!byId("reply-text")?.value.trim() && !byId("attached")?.children.length) {
+  const isTyped = byId("reply-text")?.value.trim() || byId("attached")?.children.length || hasEdits();
+  if (!isTyped || !byId("guard")) {
     location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`);
     return;
   }
@@ -50,5 +58,6 @@ document.body.addEventListener("live:expired", async ({ detail: { login } }) => 
   byId("guard").innerHTML = await answer.text();
 });
 
-document.body.addEventListener("desk:ticket", showTitle);
+// By then the page has the title that came with an answer.
+document.addEventListener("htmx:finally:request", showTitle);
 showTitle();

@@ -112,7 +112,7 @@ class Lines:
             state=fill(' data-state="{state}"', state=state) if state else NOTHING,
             anchors=joined(fill(ANCHOR, pk=pk) for pk in line.other_ids),
             avatar=NOTHING if line.is_out else self._avatar,
-            body=self._edit_form(line) if line.editing and line.can_be_edited else self._stack(line),
+            body=self._edit_form(line) if line.shows_edit_form else self._stack(line),
             failure=self._failure(line, state) if state else NOTHING,
         )
 

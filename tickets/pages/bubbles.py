@@ -180,6 +180,7 @@ class Bubble:
     first: bool = True
     kind: str = "message"
     editing: bool = False
+    retyped: str | None = None
 
     @property
     def message(self) -> Message:
@@ -372,6 +373,11 @@ class Bubble:
         return self.can_be_changed or self.can_be_altered
 
     @property
+    def shows_edit_form(self) -> bool:
+        """Words that came too late stand in their field too: it is the only place they are in."""
+        return self.editing and (self.can_be_edited or self.retyped is not None)
+
+    @property
     def can_be_reacted_to(self) -> bool:
         """Whether this person may put a reaction under it: what came from elsewhere is not in the customer's chat."""
         message = self.message
@@ -391,6 +397,8 @@ class Bubble:
     @property
     def words_to_edit(self) -> str:
         """What stands in the field that changes them: where a change did not come about, the words it was to bring."""
+        if self.retyped is not None:
+            return self.retyped
         alteration = self.alteration
         if alteration is not None and alteration.needs_look and alteration.kind == AlterationKind.EDIT:
             return marks_of(alteration.text, alteration.entities)

@@ -60,6 +60,8 @@ class Reading:
     may_decide: bool
     seen_id: int | None = None
     editing_id: int | None = None
+    #: What a refused change was to make of the message being edited.
+    retyped: str | None = None
     #: Shows every photo of a series, for readers without a script.
     unfolded: bool = False
     now: datetime = field(default_factory=timezone.now)
@@ -182,6 +184,7 @@ class Reading:
 
     def _bubble(self, album: list[Message], previous: Message | None) -> Bubble:
         message = album[0]
+        editing = message.pk == self.editing_id
         kinds = {Sender.NOTE: "note", Sender.SYSTEM: "said"}
         return Bubble(
             album,
@@ -190,7 +193,8 @@ class Reading:
             self.may_decide,
             first=previous is None or not _continues(previous, message),
             kind=kinds.get(Sender(message.sender), "message"),
-            editing=message.pk == self.editing_id,
+            editing=editing,
+            retyped=self.retyped if editing else None,
         )
 
     def _fresh_from(self, albums: Iterable[list[Message]]) -> list[Message] | None:

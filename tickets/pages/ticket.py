@@ -77,6 +77,7 @@ def _for_page(user_id: int, *, with_row: bool) -> TicketQuerySet:
         "draft_text": Subquery(own_draft.values("text")[:1]),
         "draft_is_note": Subquery(own_draft.values("is_note")[:1]),
         "draft_quote_id": Subquery(own_draft.values("quote_id")[:1]),
+        "draft_at": Subquery(own_draft.values("updated_at")[:1]),
     }
     tickets = Ticket.objects.select_related("customer", "topic", "assignee", "team")
     tickets = tickets.annotate(tag_names=Subquery(tags), **own)
@@ -115,6 +116,7 @@ class TicketPage:
     reader: User
     quote_id: int | None = None
     editing_id: int | None = None
+    retyped: str | None = None
     before: int | None = None
     unfolded: bool = False
     refusal: Refused | None = None
@@ -138,6 +140,7 @@ class TicketPage:
             may_decide=self.may.work,
             seen_id=getattr(self.ticket, "seen_id", None),
             editing_id=self.editing_id,
+            retyped=self.retyped,
             unfolded=self.unfolded,
             now=self.now,
         )
@@ -222,6 +225,13 @@ class TicketPage:
         is_note = getattr(self.ticket, "draft_is_note", None) if text else not self.may.reply
         quote_id = self.quote_id or getattr(self.ticket, "draft_quote_id", None)
         return Composer(text, bool(is_note), self._quotable(quote_id))
+
+    @property
+    def written_at(self) -> datetime | None:
+        """When what stands in the field was last written, or cleared by sending it, as far as this page tells."""
+        sent = [message.created_at for message in self.conversation.messages if message.author_id == self.reader.pk]
+        moments = [getattr(self.ticket, "draft_at", None), *sent[-1:]]
+        return max((moment for moment in moments if moment is not None), default=None)
 
     def _submitted_again(self, submitted: Mapping[str, Any]) -> Composer:
         quote = str(submitted.get("quote", ""))

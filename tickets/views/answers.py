@@ -72,7 +72,8 @@ def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
         except NotVisible as hidden:
             raise Http404(hidden.message) from hidden
         except Refused as refusal:
-            return refused(request, find_ticket(request, ticket_id), refusal)
+            message_id = cast("int | None", kwargs.get("message_id"))
+            return refused(request, find_ticket(request, ticket_id), refusal, message_id)
 
     return act
 
@@ -181,11 +182,9 @@ def gone_to_queue(request: DeskRequest) -> HttpResponse:
     return redirect("tickets:queue")
 
 
-def refused(request: DeskRequest, ticket: Ticket, refusal: Refused) -> HttpResponse:
-    """A refusal in words, above the composer, with everything typed still in it."""
-    has_words = "text" in request.POST  # an act without any leaves the draft in its field
-    submitted = {**request.POST.dict(), "had_files": bool(request.FILES)} if has_words else None
-    page = TicketPage(ticket, request.user, refusal=refusal, submitted=submitted)
+def refused(request: DeskRequest, ticket: Ticket, refusal: Refused, message_id: int | None = None) -> HttpResponse:
+    """A refusal in words, above the composer, with everything typed still in the field it was typed in."""
+    page = TicketPage(ticket, request.user, refusal=refusal, **_typed(request, message_id))
     if not request.htmx:
         return ticket_answer(request, page, status=refusal.status)
     with timezone.override(page.zone):
@@ -197,6 +196,15 @@ def refused(request: DeskRequest, ticket: Ticket, refusal: Refused) -> HttpRespo
         }
         answer = render(request, "tickets/_refused.html", context, status=refusal.status)
     return reswap(retarget(answer, "#guard"), "innerHTML")
+
+
+def _typed(request: DeskRequest, message_id: int | None) -> dict[str, Any]:
+    """What was typed, for its own field: the composer, or the one that changes a message. Else the draft stays."""
+    if "client_id" in request.POST:
+        return {"submitted": {**request.POST.dict(), "had_files": bool(request.FILES)}}
+    if message_id is not None and "text" in request.POST:
+        return {"editing_id": message_id, "retyped": request.POST["text"]}
+    return {}
 
 
 def wants_fragment(request: DeskRequest) -> bool:

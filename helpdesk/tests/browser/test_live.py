@@ -133,6 +133,19 @@ def test_who_has_words_unsent_is_not_torn_away_from_them(
     expect(page.locator("#reply-text")).to_have_value("Сейчас посмотрю")
 
 
+def test_who_changes_a_reply_is_not_torn_away_from_it_either(
+    desk: Desk, ticket: Ticket, aigerim: User, saule: User, answer: Callable[..., Message]
+) -> None:
+    reply = answer(ticket, aigerim, "Курьер будет до 18:00")
+    page = desk.page(aigerim, path_of(ticket))
+    page.locator(f"#m{reply.pk}").hover()
+    page.locator(f"#m{reply.pk} [hx-get$='?edit']").click()
+    page.locator(f"#edit-{reply.pk}").fill("Курьер будет до 19:00")
+    operations.disable_user(actor=saule, user=aigerim)
+    expect(page.locator("#guard")).to_contain_text("Вы вышли из системы")
+    expect(page.locator(f"#edit-{reply.pk}")).to_have_value("Курьер будет до 19:00")
+
+
 def test_a_hand_over_says_so_on_the_losers_page_at_once(
     desk: Desk, ticket: Ticket, aigerim: User, saule: User, other_team: Team
 ) -> None:
@@ -307,3 +320,69 @@ def test_what_happens_while_a_ticket_is_being_opened_is_not_missed(desk: Desk, t
     page.locator(f"#row-{ticket.pk} > a").click()
     expect(page.locator("#log-list")).to_contain_text("В последний миг")
     assert held
+
+
+@pytest.fixture
+def other(ticket: Ticket, timur: Customer) -> Ticket:
+    found = wrote(timur, "И ещё вопрос про доставку").ticket
+    assert found is not None
+    return found
+
+
+def opened_second(desk: Desk, ticket: Ticket, other: Ticket, user: User) -> Page:
+    """A page that has `other` open, with `ticket` behind it in the browser's history."""
+    page = desk.page(user, f"{path_of(ticket)}?view=all")
+    page.locator(f"#row-{other.pk} > a").click()
+    expect(page.locator("#page-title")).to_contain_text(f"№{other.pk}")
+    return page
+
+
+def go_back(page: Page, ticket: Ticket) -> None:
+    page.go_back()
+    expect(page.locator("#page-title")).to_contain_text(f"№{ticket.pk}")
+
+
+def test_a_page_the_browser_went_back_to_is_as_live_as_before(
+    desk: Desk, ticket: Ticket, other: Ticket, aigerim: User
+) -> None:
+    page = opened_second(desk, ticket, other, aigerim)
+    go_back(page, ticket)
+    expect(page.locator("#live")).to_have_attribute("aria-label", re.compile("На связи"))
+    expect(page.locator(".rail [data-opens=keys]")).to_be_visible()
+    page.keyboard.press("Alt+KeyE")
+    expect(page.locator(".toast")).to_be_visible()
+    expect(page.locator(".toast")).to_have_count(0)
+
+
+def test_a_page_that_is_not_updated_says_so_after_going_back_too(
+    desk: Desk, ticket: Ticket, other: Ticket, aigerim: User
+) -> None:
+    page = opened_second(desk, ticket, other, aigerim)
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:crowded'))")
+    expect(page.locator("#crowded")).to_be_visible()
+    go_back(page, ticket)
+    expect(page.locator("#crowded")).to_be_visible()
+
+
+def test_going_back_leaves_no_older_queue_to_come_after_it(
+    desk: Desk, ticket: Ticket, other: Ticket, aigerim: User, timur: Customer
+) -> None:
+    page = opened_second(desk, ticket, other, aigerim)
+    page.locator(f"#row-{other.pk}").hover()
+    wrote(timur, "Третий вопрос")
+    expect(page.locator("#queue-news")).to_be_visible()
+    page.route(re.compile(r"/desk/\?view=\w+&v="), lambda route: route.abort())
+    newest = wrote(timur, "Четвёртый вопрос").ticket
+    assert newest is not None
+    go_back(page, ticket)
+    expect(page.locator(f"#row-{newest.pk}")).to_be_visible()
+    page.locator("#reply-text").hover()
+    page.wait_for_timeout(500)
+    expect(page.locator(f"#row-{newest.pk}")).to_be_visible()
+
+
+def test_the_title_keeps_its_count_when_a_ticket_is_opened(
+    desk: Desk, ticket: Ticket, other: Ticket, aigerim: User
+) -> None:
+    page = opened_second(desk, ticket, other, aigerim)
+    expect(page).to_have_title(re.compile(rf"^\(\d+\) .*№{other.pk}\b"))

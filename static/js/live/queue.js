@@ -69,6 +69,11 @@ function showQueueNews() {
   if (rows.length) button.querySelector("span").textContent = counted("rows", rows.length);
 }
 
+// Another view has been chosen, or the whole page came anew: what was kept back is older.
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target === document.body || ctx.target?.id === "queue") waiting = undefined;
+});
+
 async function thaw() {
   if (!waiting) return;
   const fresh = waiting;

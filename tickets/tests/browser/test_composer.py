@@ -2,16 +2,19 @@
 
 import io
 import re
+from datetime import timedelta
 from typing import Literal
 from urllib.parse import unquote_plus
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
-from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets import operations
+from tickets.models import Customer, Draft, Message, Sender, Ticket, User
 from tickets.tests.browser.conftest import OpenPage, go_to
 from tickets.text import pieces_of
 
@@ -413,3 +416,59 @@ def test_what_is_forbidden_is_tried_once_more_and_no_oftener(page):
     expect(page.locator(GUARD)).to_contain_text("Не получилось")
     expect(page.locator(FIELD)).to_have_value("Не потеряйся")
     assert len(tries) == 2
+
+
+OLD_COPY = """([ticket, text, at]) => localStorage.setItem(
+    `draft ${document.body.dataset.user} ${ticket}`, JSON.stringify({text, note: false, quote: "", at})
+)"""
+
+
+def leave_copy(page: Page, ticket: Ticket, text: str, *, seconds_ago: int) -> None:
+    """What this browser has kept of a draft since the server was last out of its reach."""
+    at = (timezone.now() - timedelta(seconds=seconds_ago)).timestamp() * 1000
+    page.evaluate(OLD_COPY, [ticket.pk, text, at])
+
+
+def test_an_old_copy_gives_way_to_a_newer_draft_from_elsewhere(page, aigerim, ticket):
+    leave_copy(page, ticket, "старое", seconds_ago=60)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("новое")
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert Draft.objects.get(user=aigerim).text == "новое"
+    page.reload()
+    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
+    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+
+
+def test_an_old_copy_of_what_was_sent_elsewhere_is_not_unsent(page, aigerim, ticket, answer):
+    leave_copy(page, ticket, "Проверьте заряд", seconds_ago=60)
+    answer(ticket, aigerim, "Проверьте зарядку, пожалуйста")
+    page.reload()
+    expect(page.locator("#log-list")).to_contain_text("Проверьте зарядку, пожалуйста")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(GUARD)).to_be_empty()
+
+
+def test_a_newer_copy_goes_before_the_servers_draft(page, aigerim, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое")
+    leave_copy(page, ticket, "новое", seconds_ago=0)
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("новое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "новое"
+
+
+def test_copies_are_compared_by_the_servers_clock(page, aigerim, ticket):
+    """A browser whose clock is an hour fast writes no newer words by that."""
+    page.clock.set_system_time(timezone.now() + timedelta(hours=1))
+    page.reload()
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    Draft.objects.create(ticket=ticket, user=aigerim, text="новое", updated_at=timezone.now() + timedelta(minutes=1))
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("новое")
