@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Draft, Message, Sender, Ticket, User
+from tickets.models import Draft, Message, Sender, Ticket, User
 from tickets.tests.browser.conftest import OpenPage, go_to
 from tickets.text import pieces_of
 
