@@ -61,8 +61,11 @@ def _mark_gaps(outage: Outage) -> None:
     at_work = Ticket.objects.active().filter(pk__gt=outage.marked_up_to).order_by("pk")
     for ticket_id in list(at_work.values_list("pk", flat=True)):
         with transaction.atomic():
-            # The outage's row before the ticket's, as those lock who ask customers.
-            Outage.objects.filter(pk=outage.pk).update(marked_up_to=ticket_id)
+            # The outage's row before the ticket's, as those lock who ask customers. Whoever comes to it at the same
+            # time, by another request of the webhook, finds the mark made.
+            own = Outage.objects.filter(pk=outage.pk, marked_up_to__lt=ticket_id)
+            if not own.update(marked_up_to=ticket_id):
+                continue
             operations.mark_gap(ticket_id=ticket_id, since=outage.began_at, until=outage.lost_until)
 
 

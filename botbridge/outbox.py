@@ -20,6 +20,7 @@ from django.db import Error
 from botbridge import alterations, crash, log_context, metrics, requests
 from botbridge.claiming import LOOK_EVERY, Claimed, Pause, claim, has_work, upload_takes
 from botbridge.client import StoredFile
+from botbridge.clocks import LOOKED_FOR_EVERY, hasten
 from botbridge.doorbell import Bell
 from botbridge.models import OutboundCall
 from botbridge.parts import name_for_customer
@@ -85,6 +86,7 @@ class Outbox:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._busy = False
         self._leases_checked = 0.0
+        self._hastened = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until asked to stop, then gives requests under way a few seconds to be answered."""
@@ -105,8 +107,11 @@ class Outbox:
     async def _step(self) -> float:
         """Begin one call. Returns the seconds to rest, 0 to go on at once."""
         if time.monotonic() - self._leases_checked > LEASES_CHECKED_EVERY:
-            await in_thread(expire_leases, self._bot.id)
+            await in_thread(expire_leases)
             self._leases_checked = time.monotonic()
+        if time.monotonic() - self._hastened > LOOKED_FOR_EVERY:
+            await in_thread(hasten, self._bot.id)
+            self._hastened = time.monotonic()
         if len(self._in_flight) >= IN_FLIGHT:
             await asyncio.wait(self._in_flight, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
             return 0

@@ -194,7 +194,7 @@ def test_an_album_that_was_taken_and_whose_worker_was_late_is_still_told_whole(
     claimed = claim_now()
     outcome = ask(claimed, make_bot(TOKEN, api_url))
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    expire_leases(BOT_ID)
+    expire_leases()
     assert state_of(message)[0] == DeliveryState.UNKNOWN
     settle(claimed.call, outcome)
     assert state_of(message)[0] == DeliveryState.SENT

@@ -548,7 +548,7 @@ def test_a_worker_that_died_is_followed_by_another(aigerim: User, arrived, turn:
     edit(message, aigerim, "Два.")
     claimed = claim_now()
     OutboundCall.objects.filter(pk=claimed.call.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert expire_leases(BOT_ID) == 1
+    assert expire_leases() == 1
     assert last_of(message).state == AlterationState.QUEUED
     turn()
     assert last_of(message).state == AlterationState.DONE

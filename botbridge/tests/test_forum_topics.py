@@ -530,7 +530,7 @@ def test_a_creation_that_answers_after_its_lease_still_counts(talk: Conversation
     claimed = claim_now()
     assert claimed.call.method == "createForumTopic"
     OutboundCall.objects.filter(pk=claimed.call.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert expire_leases(BOT_ID) == 1
+    assert expire_leases() == 1
     assert ForumTopic.objects.get().state == ForumTopic.State.GIVEN_UP
     outcome = ask(claimed, make_bot(TOKEN, sandbox.base_url))
     settle(claimed.call, outcome)
@@ -547,7 +547,7 @@ def test_a_late_creation_that_became_another_tickets_topic_stays_its(talk: Conve
     claimed = claim_now()
     outcome = ask(claimed, make_bot(TOKEN, sandbox.base_url))
     OutboundCall.objects.filter(pk=claimed.call.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    expire_leases(BOT_ID)
+    expire_leases()
     (thread_id,) = talk.phone.topics()
     talk.phone.rename_topic(thread_id, "Заказ")
     talk.write("/new Где мой заказ?", message_thread_id=thread_id)

@@ -71,6 +71,13 @@ def test_of_a_shorter_outage_nothing_was_lost(phone: Phone) -> None:
     assert gaps(phone.tickets[0]) == []
 
 
+def test_two_requests_of_the_webhook_that_find_it_at_once_mark_it_once(phone: Phone, outage: Outage) -> None:
+    found_before_the_mark = Outage.objects.get()
+    found_before_the_mark.marked_up_to = 0
+    outages._mark_gaps(found_before_the_mark)
+    assert len(gaps(phone.tickets[0])) == 1
+
+
 def test_solved_tickets_are_left_alone(phone: Phone) -> None:
     phone.write("Вопрос")
     Ticket.objects.update(status=Status.RESOLVED, resolved_at=timezone.now(), waiting_since=None)

@@ -367,7 +367,7 @@ class BadDay(RuleBasedStateMachine):
     def leases_run_out(self) -> None:
         past = timezone.now() - timedelta(minutes=1)
         OutboundCall.objects.filter(state=DeliveryState.SENDING).update(lease_until=past)
-        expire_leases(BOT_ID)
+        expire_leases()
         self._note_what_was_set_aside()
 
     def _claim(self) -> Claimed | None:

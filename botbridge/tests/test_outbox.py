@@ -466,10 +466,23 @@ def test_an_erased_customer_is_sent_nothing(timur: Customer):
 def test_a_call_whose_worker_died_becomes_unknown_when_its_lease_ends(ticket: Ticket, aigerim: User, answer: Answer):
     message = answer(ticket, aigerim, "Раз")
     claim_now()
-    assert expire_leases(BOT_ID) == 0
+    assert expire_leases() == 0
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert expire_leases(BOT_ID) == 1
+    assert expire_leases() == 1
     assert state_of(message)[0] == DeliveryState.UNKNOWN
+
+
+def test_a_call_of_a_bot_that_works_here_no_more_holds_its_customer_up_no_longer(
+    ticket: Ticket, aigerim: User, answer: Answer
+):
+    first, second = answer(ticket, aigerim, "Раз"), answer(ticket, aigerim, "Два")
+    claim_now()
+    ChatSession.objects.update(bot_id=BOT_ID + 1)
+    OutboundCall.objects.update(bot_id=BOT_ID + 1, lease_until=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    come_due()
+    assert state_of(first)[0] == DeliveryState.UNKNOWN
+    assert claim_now().call.delivery_id == second.pk
 
 
 def test_a_success_that_comes_late_is_still_told(
@@ -479,7 +492,7 @@ def test_a_success_that_comes_late_is_still_told(
     claimed = claim_now()
     outcome = ask(claimed, make_bot(TOKEN, api_url))
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    expire_leases(BOT_ID)
+    expire_leases()
     settle(claimed.call, outcome)
     assert state_of(message)[0] == DeliveryState.SENT
     assert TelegramMessage.objects.filter(message=message).exists()
@@ -494,7 +507,7 @@ def late_first_part(
     claimed = claim_now()
     outcome = ask(claimed, make_bot(TOKEN, api_url))
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    expire_leases(BOT_ID)
+    expire_leases()
     return message, lambda: settle(claimed.call, outcome)
 
 
@@ -527,7 +540,7 @@ def test_a_failure_that_comes_late_changes_nothing(ticket: Ticket, aigerim: User
     message = answer(ticket, aigerim, "Раз")
     claimed = claim_now()
     OutboundCall.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    expire_leases(BOT_ID)
+    expire_leases()
     settle(claimed.call, Outcome(DeliveryState.QUEUED, "Too Many Requests"))
     assert state_of(message)[0] == DeliveryState.UNKNOWN
 

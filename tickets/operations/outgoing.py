@@ -284,7 +284,8 @@ def customer_returned(*, customer: Customer, wrote_at: datetime | None = None) -
     customer.save(update_fields=["stopped_bot_at"])
     now = timezone.now()
     concerned = lock_tickets_concerned(customer)
-    held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason=Reason.BLOCKED)
+    out_of_reach = [Reason.BLOCKED, Reason.DEACTIVATED]
+    held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason__in=out_of_reach)
     held.filter(queued_at__lt=now - RELEASED_WITHIN).update(reason=Reason.STALE)
     held.filter(queued_at__gte=now - RELEASED_WITHIN).update(
         state=DeliveryState.QUEUED, reason="", queued_at=now, settled_at=None

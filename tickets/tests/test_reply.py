@@ -315,6 +315,21 @@ def test_what_was_held_goes_when_the_customer_returns_within_a_day(
     assert ticket.trouble == Trouble.HELD
 
 
+def test_so_does_what_telegram_refused_while_the_account_was_closed(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    refused, behind = answer(ticket, aigerim), answer(ticket, aigerim, "И ещё")
+    operations.start_sending(delivery_id=refused.pk)
+    operations.settle(delivery_id=refused.pk, state=DeliveryState.HELD, parts_sent=0, reason=Reason.DEACTIVATED)
+    operations.customer_stopped_bot(customer=timur)
+
+    timur.refresh_from_db()
+    operations.customer_returned(customer=timur)
+
+    states = Delivery.objects.filter(pk__in=[refused.pk, behind.pk]).values_list("state", flat=True)
+    assert list(states) == [DeliveryState.QUEUED] * 2
+
+
 def test_a_reply_unsent_for_half_an_hour_waits_for_its_manager(ticket: Ticket, aigerim: User, answer: Answer) -> None:
     message = answer(ticket, aigerim)
 

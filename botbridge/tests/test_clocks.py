@@ -1,0 +1,78 @@
+"""A clock that was ahead for a while must not put anything off until that hour comes again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from botbridge import inbox
+from botbridge.claiming import Claimed, Pause, claim
+from botbridge.clocks import hasten
+from botbridge.models import BotStatus, ChatSession
+from botbridge.tests.conftest import BOT_ID, WORKER, Line, Phone, come_due
+from tickets.models import Attachment, Delivery, Message, Ticket, User
+
+pytestmark = pytest.mark.django_db
+
+Answer = Callable[..., Message]
+AHEAD = timedelta(hours=5)
+
+
+def test_the_bot_sends_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    BotStatus.objects.update_or_create(bot_id=BOT_ID, defaults={"next_send_at": timezone.now() + AHEAD})
+    answer(ticket, aigerim)
+    come_due()
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert hasten(BOT_ID) == 1
+    assert isinstance(claim(BOT_ID, WORKER), Claimed)
+
+
+def test_a_chat_is_sent_to_again(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    chat_id = ticket.customer.telegram_user_id
+    ahead = timezone.now() + AHEAD
+    ChatSession.objects.create(bot_id=BOT_ID, chat_id=chat_id, customer=ticket.customer, next_send_at=ahead)
+    answer(ticket, aigerim)
+    come_due()
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert hasten(BOT_ID) == 1
+    assert isinstance(claim(BOT_ID, WORKER), Claimed)
+
+
+def test_a_reply_of_that_hour_leaves_now(ticket: Ticket, aigerim: User, answer: Answer) -> None:
+    answer(ticket, aigerim)
+    ahead = timezone.now() + AHEAD
+    Delivery.objects.update(queued_at=ahead, due_at=ahead)
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
+    assert hasten(BOT_ID) == 1
+    come_due()
+    assert isinstance(claim(BOT_ID, WORKER), Claimed)
+
+
+def test_what_a_chat_wrote_is_handled_and_answered_again(line: Line, phone: Phone) -> None:
+    phone.write("Раз")
+    line.store(phone.message(text="Два"))
+    ahead = timezone.now() + AHEAD
+    ChatSession.objects.update(handle_after=ahead, minute_since=ahead, said=99)
+    assert inbox.claim(BOT_ID) is None
+    assert hasten(BOT_ID) == 2
+    line.handle_all()
+    assert ChatSession.objects.get().said < 99
+
+
+def test_a_file_is_asked_for_again(line: Line, phone: Phone) -> None:
+    line.take(phone.message(photo=[{"file_id": "a", "file_unique_id": "a", "width": 9, "height": 9}]))
+    Attachment.objects.update(due_at=timezone.now() + AHEAD)
+    assert hasten(BOT_ID) == 1
+    assert Attachment.objects.filter(due_at__lte=timezone.now()).exists()
+
+
+def test_what_may_wait_waits(ticket: Ticket, aigerim: User, answer: Answer, line: Line, phone: Phone) -> None:
+    now = timezone.now()
+    phone.write("Раз")
+    answer(ticket, aigerim)
+    BotStatus.objects.update_or_create(bot_id=BOT_ID, defaults={"next_send_at": now + timedelta(seconds=60)})
+    later = now + timedelta(minutes=40)
+    ChatSession.objects.update(next_send_at=later, handle_after=now + timedelta(seconds=30), minute_since=now)
+    Delivery.objects.update(due_at=later)
+    assert hasten(BOT_ID) == 0
