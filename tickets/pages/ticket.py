@@ -229,7 +229,7 @@ class TicketPage:
     @property
     def written_at(self) -> datetime | None:
         """When what stands in the field was last written, or cleared by sending it, as far as this page tells."""
-        sent = [message.created_at for message in self.conversation.messages if message.author_id == self.reader.pk]
+        sent = [message.sent_at for message in self.conversation.messages if message.author_id == self.reader.pk]
         moments = [getattr(self.ticket, "draft_at", None), *sent[-1:]]
         return max((moment for moment in moments if moment is not None), default=None)
 
