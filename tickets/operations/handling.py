@@ -40,8 +40,8 @@ def mark_taken(act: Act, **data: Any) -> None:
 
 @transaction.atomic
 def take_next(*, actor: User, client_id: uuid.UUID | None = None) -> Ticket | None:
-    """Take the free ticket whose customer has waited longest in the actor's teams; where nobody waits, the oldest one
-    that is free all the same. None where there is none.
+    """Take the free ticket whose customer has waited longest in the actor's teams; where nobody waits, the one
+    longest silent that is free all the same. None where there is none.
 
     Two people pressing at once get two tickets: a row another transaction holds is passed over. One person pressing
     twice, with the same `client_id`, gets one.
@@ -60,7 +60,9 @@ def take_next(*, actor: User, client_id: uuid.UUID | None = None) -> Ticket | No
         free = free.filter(team__in=actor.team_ids)
     unheld = free.select_for_update(of=("self",), skip_locked=True)
     waiting = unheld.filter(waiting_since__isnull=False).order_by("waiting_since", "pk")
-    candidate = waiting.first() or unheld.order_by("pk").first()
+    # As `ticket_queue_resting` has them: by their keys the walk would pass every ticket ever solved.
+    resting = unheld.filter(waiting_since__isnull=True).order_by("last_message_at", "pk")
+    candidate = waiting.first() or resting.first()
     if candidate is None:
         return None
     with acting(candidate.pk, actor=actor, may=access.can_take) as act:
