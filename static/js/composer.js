@@ -1,5 +1,6 @@
 // The field a manager writes in. Nothing typed or attached here is ever lost: what goes wrong leaves it as it is.
 
+import { now, setBy } from "./clock.js";
 import { hasEdits } from "./editing.js";
 import { look, meaning } from "./formatting.js";
 
@@ -214,9 +215,6 @@ const drafts = new Map();
 const sending = new Map();
 
 // By the server's clock: a copy of one browser's is compared with what came to the server from another.
-let ahead = 0;
-const now = () => Date.now() - ahead;
-
 const written = () => ({ text: field().value, note: isNote(), quote: quoteId(), at: now() });
 
 function keepDraft() {
@@ -274,7 +272,7 @@ function tell(text) {
 // A copy of this browser's is there only while the server has not got it.
 function bringBack() {
   const key = draftKey();
-  ahead = Date.now() - Date.parse(form().dataset.now);
+  setBy(form().dataset.now);
   const copy = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
   const isOld = copy && isOutdated(copy);
   const draft = isOld ? undefined : copy;

@@ -75,9 +75,9 @@ def state(request: DeskRequest, ticket_id: int) -> HttpResponse:
 
 
 def _part(request: DeskRequest, ticket_id: int, template: str) -> HttpResponse:
-    """A part of the page that follows the ticket's version; 204 where the browser has it already."""
+    """A part of the page that follows the ticket's version and the day; 204 where the browser has it already."""
     page = TicketPage(find_ticket(request, ticket_id), request.user)
-    if _number(request, "v") == page.ticket.version:
+    if request.GET.get("v") == page.version:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     with timezone.override(page.zone):
         return render(request, template, {"page": page, "view": view_of(request)})
