@@ -260,8 +260,10 @@ async function saveDraft(key, address, draft) {
     if (here) tell(draft.text.trim() ? words.saved : "");
     return;
   }
-  if (here) tell(unsaved ? words.notSaved : words.savedHere);
-  if (drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
+  // Its ticket is lost: what was typed stays in the browser, and is tried again when the ticket is back.
+  const isLost = answer?.status === 404;
+  if (here) tell(unsaved ? words.notSaved : draft.text.trim() ? words.savedHere : "");
+  if (!isLost && drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
 }
 
 function tell(text) {

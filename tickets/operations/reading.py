@@ -68,9 +68,17 @@ def save_draft(*, ticket_id: int, user: User, text: str, is_note: bool = False, 
 
 
 def drop_draft(*, ticket_id: int, user: User) -> None:
-    """What this person had begun is written. Most replies are typed at one go and leave no draft to drop."""
-    if Draft.objects.filter(ticket=ticket_id, user=user).exists():
-        save_draft(ticket_id=ticket_id, user=user, text="")
+    """What this person had begun is written, also where they have lost the ticket since.
+
+    Most replies are typed at one go and leave no draft to drop.
+    """
+    drafts = Draft.objects.filter(ticket=ticket_id, user=user)
+    if not drafts.exists():
+        return
+    with transaction.atomic():
+        ticket = lock_ticket(ticket_id)
+        drafts.delete()
+        announce(ticket, Change.Kind.PEER)
 
 
 def reveal_phone(*, ticket_id: int, actor: User) -> str:

@@ -418,6 +418,24 @@ def test_what_is_forbidden_is_tried_once_more_and_no_oftener(page):
     assert len(tries) == 2
 
 
+def test_a_reply_that_had_left_is_not_kept_though_its_ticket_is_lost(page, aigerim, saule, ticket, answer, other_team):
+    page.route(re.compile(r"/reply/$"), lambda route: route.abort(), times=1)
+    client_id = page.locator("#client-id").input_value()
+    page.fill(FIELD, "Проверьте зарядку")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Нет связи с сервером")
+    answer(ticket, aigerim, "Проверьте зарядку", client_id=client_id)
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Ответ уже принят и второй раз не уйдёт.")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(SAVED)).to_have_text("")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    expect(page.locator(SAVED)).to_have_text("")
+    assert page.evaluate("localStorage.length") == 0
+    assert replies() == ["Проверьте зарядку"]
+
+
 OLD_COPY = """([ticket, text, at]) => localStorage.setItem(
     `draft ${document.body.dataset.user} ${ticket}`, JSON.stringify({text, note: false, quote: "", at})
 )"""
