@@ -219,9 +219,12 @@ class DraftForm(forms.Form):
 
 
 class CarriedForm(DraftForm):
-    """What was being sent when the session ended: it goes through the login page and becomes the ticket's draft."""
+    """What was being sent when the session ended: it goes through the login page and becomes the ticket's draft, or the
+    new words of message `edit`.
+    """
 
     ticket = forms.IntegerField(min_value=1)
+    edit = forms.IntegerField(min_value=1, required=False)
 
 
 class ProfileForm(forms.Form):

@@ -77,7 +77,7 @@ def write_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
     @wraps(view)
     def act(visitor: VisitorRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not visitor.user.is_authenticated:
-            return sign_in_first(visitor, ticket_id)
+            return sign_in_first(visitor, ticket_id, cast("int | None", kwargs.get("message_id")))
         request = cast("DeskRequest", visitor)
         ticket = Ticket.objects.select_related("customer", "topic", "assignee", "team").filter(pk=ticket_id).first()
         if ticket is None:
@@ -94,18 +94,21 @@ def write_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
 
 
 @never_cache
-def sign_in_first(request: VisitorRequest, ticket_id: int) -> HttpResponse:
-    """The session is over: the login page, from which what was typed goes on to the ticket's page as a draft.
+def sign_in_first(request: VisitorRequest, ticket_id: int, message_id: int | None = None) -> HttpResponse:
+    """The session is over: the login page, from which what was typed goes on to the ticket's page: new words of message
+    `message_id` to where they were typed, any other as a draft.
 
     Nothing is kept here for somebody unknown: the page itself holds it.
     """
     page = reverse("tickets:ticket", args=[ticket_id])
     if request.htmx:
         return redirect_to_login(page)
+    edited = message_id if "text" in request.POST else None
     context = {
         "form": SignInForm(request),
-        "next": page,
+        "next": f"{page}?edit={edited}#m{edited}" if edited is not None else page,
         "carried": {
+            "edit": edited or "",
             "ticket": ticket_id,
             "text": request.POST.get("text", ""),
             "is_note": "on" if request.POST.get("kind") == "note" else "",
