@@ -216,6 +216,7 @@ class DraftForm(forms.Form):
     text = forms.CharField(required=False, strip=False, max_length=20_000)
     is_note = forms.BooleanField(required=False)
     quote = forms.IntegerField(required=False)
+    at = forms.DateTimeField(required=False)
 
 
 class CarriedForm(DraftForm):

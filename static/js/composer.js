@@ -248,7 +248,7 @@ function dropDraft(key) {
 }
 
 async function saveDraft(key, address, draft) {
-  const body = new URLSearchParams({ text: draft.text, quote: draft.quote });
+  const body = new URLSearchParams({ text: draft.text, quote: draft.quote, at: new Date(draft.at ?? 0).toISOString() });
   if (draft.note) body.set("is_note", "on");
   const answer = await fetch(address, { method: "POST", body, headers: headers(), keepalive: true }).catch(() => null);
   const here = key === draftKey();
@@ -260,10 +260,40 @@ async function saveDraft(key, address, draft) {
     if (here) tell(draft.text.trim() ? words.saved : "");
     return;
   }
+  if (answer?.status === 409) {
+    giveWay(key, draft, await answer.json());
+    return;
+  }
   // Its ticket is lost: what was typed stays in the browser, and is tried again when the ticket is back.
   const isLost = answer?.status === 404;
   if (here) tell(unsaved ? words.notSaved : draft.text.trim() ? words.savedHere : "");
   if (!isLost && drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
+}
+
+// Newer words have come to the server from elsewhere, or were sent from there: those stand in the field from now on.
+function giveWay(key, old, newer) {
+  setBy(newer.now);
+  if (drafts.get(key) !== old) return; // typed further meanwhile
+  try {
+    if (old.text.trim() && !localStorage.getItem(key)) localStorage.setItem(key, JSON.stringify(old));
+    unsaved = false;
+  } catch {
+    // Storage is full or forbidden: this page alone keeps it.
+  }
+  if (key !== draftKey()) return;
+  form().dataset.writtenAt = newer.at;
+  putIn(newer);
+  tell(newer.text.trim() ? words.saved : "");
+  tellOfOld(key, old);
+  showMode();
+  look(field());
+  count();
+}
+
+function putIn({ text, note, quote: quoted }) {
+  field().value = text;
+  for (const radio of form().elements.kind) radio.checked = radio.value === (note ? "note" : "reply");
+  if (quoted !== quoteId()) showQuote(quoted);
 }
 
 function tell(text) {
@@ -281,9 +311,7 @@ function bringBack() {
   const kept = draft ?? sending.get(key);
   if (isOld) tellOfOld(key, copy);
   if (!kept) return;
-  field().value = kept.text;
-  for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
-  if (kept.quote !== quoteId()) showQuote(kept.quote);
+  putIn(kept);
   if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
 }
 
@@ -291,23 +319,39 @@ function bringBack() {
 const isOutdated = ({ at = 0 }) => at + DRAFT_AGAIN < Date.parse(form().dataset.writtenAt);
 
 // What the newer words have in them is gone for good; anything else is offered until something is typed over it.
-function tellOfOld(key, { text }) {
+function tellOfOld(key, old) {
   const own = [...document.querySelectorAll("#log-list > .msg.out, #log-list > .note")].map(wordsOf);
-  if ([field().value, ...own].some((words) => unspaced(words).includes(unspaced(text)))) {
-    localStorage.removeItem(key);
-    drafts.delete(key);
-    return;
-  }
+  if ([field().value, ...own].some((words) => unspaced(words).includes(unspaced(old.text)))) forgetOld(key, old);
+  else offerOld(key, old);
+}
+
+function forgetOld(key, old) {
+  const copy = JSON.stringify(old);
+  if (localStorage.getItem(key) === copy) localStorage.removeItem(key);
+  if (JSON.stringify(drafts.get(key)) === copy) drafts.delete(key);
+}
+
+let offered; // until it is added, typed over, or seen to have been sent
+
+function offerOld(key, old) {
   const add = element("button", "btn sm", words.addOld);
   add.type = "button";
   const strip = element("div", "strip warn", element("p", "", icon("i-alert"), element("span", "", words.oldWords)), element("span", "acts", add));
   add.addEventListener("click", () => {
     strip.remove();
-    field().value = [field().value, text].filter(Boolean).join("\n\n");
+    field().value = [field().value, old.text].filter(Boolean).join("\n\n");
     field().focus();
     field().dispatchEvent(new Event("input", { bubbles: true }));
   });
   document.getElementById("guard").replaceChildren(strip);
+  offered = { key, old, strip };
+}
+
+function withdrawSent(line) {
+  if (!offered?.strip.isConnected || !line.matches(".msg.out, .note")) return;
+  if (!unspaced(wordsOf(line)).includes(unspaced(offered.old.text))) return;
+  offered.strip.remove();
+  forgetOld(offered.key, offered.old);
 }
 
 document.addEventListener("desk:meant", (event) => { if (event.target === field()) count(); });
@@ -492,6 +536,7 @@ function watchOwn() {
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes]).filter((line) => Number(line.dataset?.message) > newest);
     newest = lastMessage();
+    added.forEach(withdrawSent);
     const text = field() && unspaced(meaning(field())?.text ?? field().value);
     if (!text || sending.has(draftKey()) || !added.some((line) => isOwn(line) && unspaced(wordsOf(line)) === text)) return;
     clearWords(written());

@@ -1,5 +1,6 @@
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -318,6 +319,17 @@ def test_a_draft_is_kept_and_cleared(htmx, aigerim, ticket):
     assert (draft.text, draft.is_note, draft.user) == ("Начало", True, aigerim)
     client.post(address(ticket, "draft"), {"text": ""})
     assert not Draft.objects.exists()
+
+
+def test_a_late_draft_is_answered_with_the_newer_one(htmx, aigerim, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Новое", is_note=True)
+    at = (timezone.now() - timedelta(minutes=1)).isoformat()
+    answer = htmx(aigerim).post(address(ticket, "draft"), {"text": "Старое", "at": at})
+    assert answer.status_code == 409
+    newer = answer.json()
+    assert (newer["text"], newer["note"], newer["quote"]) == ("Новое", True, "")
+    assert newer["at"] <= newer["now"]
+    assert Draft.objects.get().text == "Новое"
 
 
 def test_an_empty_draft_never_touches_a_colleagues(htmx, aigerim, bolat, ticket):

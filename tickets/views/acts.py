@@ -2,15 +2,17 @@
 
 from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tickets import operations
 from tickets.forms import AssignForm, DraftForm, PriorityForm, SeenForm, SnoozeForm, TagForm, TopicForm, WriteForm
-from tickets.models import Message, Status, Ticket
-from tickets.operations import NotVisible, Seen, Then
+from tickets.models import Draft, Message, Status, Ticket
+from tickets.operations import NotVisible, Outdated, Seen, Then
 from tickets.pages.ticket import TicketPage
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid, write_on_ticket
 
@@ -162,15 +164,28 @@ def mark_unread(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 
 @act_on_ticket
 def save_draft(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    """A draft that comes late is answered with the newer one, which takes its place in the field."""
     draft = valid(DraftForm(request.POST))
-    operations.save_draft(
-        ticket_id=ticket.pk,
-        user=request.user,
-        text=draft["text"],
-        is_note=draft["is_note"],
-        quote_id=draft["quote"],
-    )
+    try:
+        operations.save_draft(
+            ticket_id=ticket.pk,
+            user=request.user,
+            text=draft["text"],
+            is_note=draft["is_note"],
+            quote_id=draft["quote"],
+            written_at=draft["at"],
+        )
+    except Outdated as refusal:
+        return JsonResponse(_newer(refusal.draft), status=refusal.status)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+def _newer(draft: Draft | None) -> dict[str, Any]:
+    now = timezone.now()
+    if draft is None:
+        return {"text": "", "note": False, "quote": "", "at": now, "now": now}
+    quote = str(draft.quote_id or "")
+    return {"text": draft.text, "note": draft.is_note, "quote": quote, "at": draft.updated_at, "now": now}
 
 
 @act_on_ticket

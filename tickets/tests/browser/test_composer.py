@@ -2,7 +2,8 @@
 
 import io
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -478,6 +479,75 @@ def test_a_newer_copy_goes_before_the_servers_draft(page, aigerim, ticket):
     expect(page.locator(FIELD)).to_have_value("новое")
     expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
     assert Draft.objects.get(user=aigerim).text == "новое"
+
+
+@pytest.fixture
+def left_offline(page: Page, clock: Callable[[datetime], None]) -> Callable[[], None]:
+    """A page that was cut off with a draft, and lies about for a minute; the call gives it the connection back."""
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    clock(timezone.now() + timedelta(minutes=1))
+    return lambda: page.unroute(re.compile(r"/draft/$"))
+
+
+def test_a_page_that_was_cut_off_gives_way_to_a_newer_draft_and_offers_its_own(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое", is_note=True)
+    left_offline()
+    expect(page.locator(FIELD)).to_have_value("новое", timeout=10_000)
+    expect(page.locator("#reply [value=note]")).to_be_checked()
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert Draft.objects.get(user=aigerim).text == "новое"
+    page.reload()
+    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
+    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+
+
+def test_a_page_that_was_cut_off_takes_no_sent_words_for_unsent(page, aigerim, ticket, answer, left_offline):
+    answer(ticket, aigerim, "Это уже старое")
+    left_offline()
+    expect(page.locator(FIELD)).to_have_value("", timeout=10_000)
+    assert not Draft.objects.exists()
+    page.evaluate(HEAR, ticket.pk)
+    expect(page.locator("#log-list")).to_contain_text("Это уже старое")
+    expect(page.locator(GUARD)).to_be_empty()
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(GUARD)).to_be_empty()
+
+
+def test_what_is_typed_after_the_cut_goes_before_what_came_meanwhile(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    page.clock.set_system_time(timezone.now())
+    page.fill(FIELD, "новейшее")
+    left_offline()
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён", timeout=10_000)
+    expect(page.locator(FIELD)).to_have_value("новейшее")
+    assert Draft.objects.get(user=aigerim).text == "новейшее"
+
+
+def test_a_ticket_that_was_left_meanwhile_offers_the_older_draft_when_it_is_opened(
+    open_page, aigerim, ticket, other, clock
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    go_to(page, other)
+    clock(timezone.now() + timedelta(minutes=1))
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    page.unroute(re.compile(r"/draft/$"))
+    with page.expect_response(re.compile(rf"/t/{ticket.pk}/draft/$"), timeout=10_000) as answered:
+        pass
+    assert answered.value.status == 409
+    expect(page.locator(FIELD)).to_have_value("")
+    go_to(page, ticket)
+    expect(page.locator(FIELD)).to_have_value("новое")
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
 
 
 def test_copies_are_compared_by_the_servers_clock(page, aigerim, ticket):
