@@ -2,7 +2,9 @@
 
 import { now, setBy } from "./clock.js";
 import { hasEdits } from "./editing.js";
+import { element, icon } from "./elements.js";
 import { look, meaning } from "./formatting.js";
+import { keptElsewhere, markLost, showLost } from "./lost.js";
 
 const words = document.getElementById("words").dataset;
 const MAX_FILES = 10;
@@ -16,6 +18,7 @@ const MAX_CAPTION = 1024;
 const WARN_WITHIN = 200;
 const DRAFT_PAUSE = 800; // ms
 const DRAFT_AGAIN = 5_000; // ms
+const LEFT_BEHIND = 60_000; // ms: no other page is about to save it
 const TYPING_AGAIN = 5_000; // ms: as long as Telegram shows it (Bot API, sendChatAction)
 
 // Files cannot be kept by a page or a server before they are sent: they wait here while one looks at other tickets.
@@ -29,23 +32,6 @@ const files = () => waiting.get(ticketId()) ?? [];
 const isNote = () => form().elements.kind.value === "note";
 const quoteId = () => form().querySelector("[name=quote]")?.value ?? "";
 const headers = () => JSON.parse(document.body.getAttribute("hx-headers:inherited"));
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `${words.icons}#${name}`);
-  svg.append(use);
-  return svg;
-}
-
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
 
 // ---- who reads it
 
@@ -255,6 +241,7 @@ async function saveDraft(key, address, draft) {
   // A redirect means that the session is over: what answered is the login page.
   if (answer?.ok && !answer.redirected) {
     if (localStorage.getItem(key) === JSON.stringify(draft)) localStorage.removeItem(key);
+    showLost();
     unsaved = false;
     setTimeout(() => { if (drafts.get(key) === draft) drafts.delete(key); }, DRAFT_AGAIN);
     if (here) tell(draft.text.trim() ? words.saved : "");
@@ -264,10 +251,9 @@ async function saveDraft(key, address, draft) {
     giveWay(key, draft, await answer.json());
     return;
   }
-  // Its ticket is lost: what was typed stays in the browser, and is tried again when the ticket is back.
-  const isLost = answer?.status === 404;
   if (here) tell(unsaved ? words.notSaved : draft.text.trim() ? words.savedHere : "");
-  if (!isLost && drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
+  if (answer?.status === 404) markLost(key, draft);
+  else if (drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
 }
 
 // Newer words have come to the server from elsewhere, or were sent from there: those stand in the field from now on.
@@ -305,7 +291,7 @@ function tell(text) {
 function bringBack() {
   const key = draftKey();
   setBy(form().dataset.now);
-  const copy = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
+  const copy = keptHere(key) ?? drafts.get(key);
   const isOld = copy && isOutdated(copy);
   const draft = isOld ? undefined : copy;
   const kept = draft ?? sending.get(key);
@@ -313,6 +299,20 @@ function bringBack() {
   if (!kept) return;
   putIn(kept);
   if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
+}
+
+// Once its ticket is open, it is lost no more.
+function keptHere(key) {
+  const { lost, ...copy } = JSON.parse(localStorage.getItem(key) ?? "{}");
+  if (lost) localStorage.setItem(key, JSON.stringify(copy));
+  return "text" in copy ? copy : undefined;
+}
+
+// What a page that was closed or cut off has left for other tickets. The server has it from now on, or says why not.
+function saveLeftBehind() {
+  for (const [ticket, key, draft] of keptElsewhere()) {
+    if (!draft.lost && now() - (draft.at ?? 0) > LEFT_BEHIND) saveDraft(key, `${words.ticket.replace("/0/", `/${ticket}/`)}draft/`, draft);
+  }
 }
 
 // Written further or sent elsewhere since. An earlier save of these very words may have come to the server after them.
@@ -557,3 +557,4 @@ function open() {
 
 document.body.addEventListener("desk:ticket", open);
 open();
+saveLeftBehind();

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets.models import Draft, Message, Sender, Team, Ticket, User
 from tickets.tests.browser.conftest import OpenPage, go_to
 from tickets.text import pieces_of
 
@@ -548,6 +548,69 @@ def test_a_ticket_that_was_left_meanwhile_offers_the_older_draft_when_it_is_open
     go_to(page, ticket)
     expect(page.locator(FIELD)).to_have_value("новое")
     expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+
+
+LOST, QUEUE = "#lost .banner", reverse("tickets:queue", query={"view": "all"})
+
+
+def lose(ticket: Ticket, saule: User, team: Team) -> None:
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=team.pk)
+
+
+def test_words_of_a_lost_ticket_are_offered_wherever_their_writer_goes(
+    open_page, aigerim, saule, ticket, other, other_team
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    let_go = held_back(page)
+    page.fill(FIELD, "Длинный ответ <b>впустую</b>")
+    page.press(FIELD, "Control+Enter")
+    go_to(page, other)
+    lose(ticket, saule, other_team)
+    let_go()
+    lost = page.locator(LOST)
+    expect(lost).to_contain_text(f"Не отправлено: обращение №{ticket.pk} больше не у вас")
+    page.goto(QUEUE)
+    expect(lost).to_have_count(1)
+    expect(lost.get_by_text("Длинный ответ")).to_be_hidden()
+    lost.get_by_text("Показать текст").click()
+    expect(lost.get_by_text("Длинный ответ <b>впустую</b>")).to_be_visible()
+    lost.get_by_role("button", name="Удалить текст").click()
+    expect(lost).to_have_count(0)
+    page.reload()
+    expect(lost).to_have_count(0)
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_words_of_a_lost_ticket_are_in_its_field_when_it_is_back(
+    open_page, aigerim, saule, ticket, other, team, other_team
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    lose(ticket, saule, other_team)
+    page.fill(FIELD, "Начатый ответ")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    expect(page.locator(LOST)).to_have_count(0)  # they stand before their writer's eyes
+    go_to(page, other)
+    expect(page.locator(LOST)).to_have_count(1)
+    lose(ticket, saule, team)
+    page.goto(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}))
+    expect(page.locator(FIELD)).to_have_value("Начатый ответ")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    go_to(page, other)
+    expect(page.locator(LOST)).to_have_count(0)
+    assert Draft.objects.get(user=aigerim).text == "Начатый ответ"
+
+
+def test_what_a_closed_page_left_in_the_browser_goes_on_or_is_told_of(
+    open_page, aigerim, saule, ticket, other, other_team
+):
+    page = open_page(QUEUE, aigerim)
+    leave_copy(page, ticket, "Потерянное", seconds_ago=120)
+    leave_copy(page, other, "Дописанное", seconds_ago=120)
+    lose(ticket, saule, other_team)
+    page.reload()
+    expect(page.locator(LOST)).to_have_text(re.compile(f"обращение №{ticket.pk} больше"))
+    page.wait_for_function("localStorage.length === 1")
+    assert Draft.objects.get(user=aigerim).text == "Дописанное"
 
 
 def test_copies_are_compared_by_the_servers_clock(page, aigerim, ticket):
