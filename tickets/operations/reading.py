@@ -74,8 +74,9 @@ def save_draft(
     if now - written_at > CLOCKS_DIFFER:
         _refuse_outdated(ticket, user, written_at)
     if not text.strip():
-        deleted, _rows = Draft.objects.filter(ticket=ticket, user=user).delete()
-        if deleted:
+        begun = Draft.objects.filter(ticket=ticket, user=user).exclude(text="")
+        # The row stays: an older copy in another browser would not know that it was cleared.
+        if begun.update(text="", is_note=False, quote=None, updated_at=written_at):
             announce(ticket, Change.Kind.PEER)
         return
     quote = Message.objects.filter(pk=quote_id, ticket=ticket).first() if quote_id is not None else None

@@ -295,8 +295,8 @@ class OtherTicket:
 def colleagues_writing(ticket: Ticket, reader: User) -> list[User]:
     """Who else has typed on this ticket within the last minute."""
     since = timezone.now() - PEER_WRITES
-    drafts = Draft.objects.filter(ticket=ticket, is_note=False, updated_at__gt=since).exclude(user=reader)
-    return [draft.user for draft in drafts.select_related("user").order_by("-updated_at")]
+    drafts = Draft.objects.filter(ticket=ticket, is_note=False, updated_at__gt=since).exclude(text="")
+    return [draft.user for draft in drafts.exclude(user=reader).select_related("user").order_by("-updated_at")]
 
 
 def people_for(ticket: Ticket) -> "QuerySet[User]":

@@ -398,7 +398,7 @@ def test_a_draft_survives_until_it_is_empty(ticket: Ticket, aigerim: User, bolat
     assert draft(aigerim) == "Сейчас узнаю"
     assert draft(bolat) is None
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text=" ")
-    assert draft(aigerim) is None
+    assert not draft(aigerim)
     with pytest.raises(operations.NotVisible):
         operations.save_draft(ticket_id=ticket.pk, user=dana, text="…")
 
@@ -422,6 +422,29 @@ def test_words_that_come_late_give_way_to_newer_ones(ticket: Ticket, aigerim: Us
         assert refused.value.draft.text == "в тот же миг"
     assert came("из будущего", -300) == "из будущего"
     assert came("теперь", 0) == "теперь"
+
+
+def test_words_that_come_late_give_way_to_a_cleared_draft_too(ticket: Ticket, aigerim: User) -> None:
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое", quote_id=ticket.last_message_id)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    with pytest.raises(operations.Outdated):
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое", written_at=a_minute_ago)
+    left = Draft.objects.get()
+    assert (left.text, left.quote) == ("", None)
+
+
+def test_clearing_tells_colleagues_once_and_leaves_nothing_where_nothing_was(ticket: Ticket, aigerim: User) -> None:
+    def told() -> int:
+        return Change.objects.filter(ticket=ticket, kind=Change.Kind.PEER).count()
+
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    assert told() == 0
+    assert not Draft.objects.exists()
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Начало")
+    for _time in range(2):
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+        assert told() == 2
 
 
 def test_words_that_come_late_give_way_to_what_has_been_sent(

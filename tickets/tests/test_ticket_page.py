@@ -402,6 +402,20 @@ def test_colleagues_who_write_are_named_to_each_other(htmx, aigerim, bolat, tick
     address = reverse("tickets:peer", args=[ticket.pk])
     assert "Айгерим Сатпаева" in htmx(bolat).get(address).text
     assert "Айгерим Сатпаева" not in htmx(aigerim).get(address).text
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    assert "Айгерим Сатпаева" not in htmx(bolat).get(address).text
+
+
+def test_a_cleared_draft_is_no_draft_but_says_when_it_was_cleared(desk, clock, midnight, aigerim, ticket):
+    quote_id = ticket.opened_by_id
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте", is_note=True, quote_id=quote_id)
+    clock(midnight)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    opened = desk(aigerim).get(page(ticket))
+    composer = opened.context["page"].composer
+    assert (composer.text, composer.is_note, composer.quote) == ("", False, None)
+    assert opened.context["page"].written_at == midnight
+    assert "Черновик:" not in opened.text
 
 
 def test_a_draft_comes_back_with_the_page(desk, aigerim, ticket):

@@ -463,6 +463,17 @@ def test_an_old_copy_gives_way_to_a_newer_draft_from_elsewhere(page, aigerim, ti
     assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
 
 
+def test_an_old_copy_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket):
+    leave_copy(page, ticket, "старое", seconds_ago=60)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое и дальше")
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert not Draft.objects.exclude(text="").exists()
+
+
 def test_an_old_copy_of_what_was_sent_elsewhere_is_not_unsent(page, aigerim, ticket, answer):
     leave_copy(page, ticket, "Проверьте заряд", seconds_ago=60)
     answer(ticket, aigerim, "Проверьте зарядку, пожалуйста")
@@ -505,6 +516,15 @@ def test_a_page_that_was_cut_off_gives_way_to_a_newer_draft_and_offers_its_own(p
     expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
     expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
     assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+
+
+def test_a_page_that_was_cut_off_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    left_offline()
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше", timeout=10_000)
+    expect(page.locator(FIELD)).to_have_value("")
+    assert not Draft.objects.exclude(text="").exists()
 
 
 def test_a_page_that_was_cut_off_takes_no_sent_words_for_unsent(page, aigerim, ticket, answer, left_offline):
