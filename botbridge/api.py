@@ -28,7 +28,7 @@ class SessionOut(serializers.Serializer[Any]):
 
     telegramUserId = serializers.IntegerField(source="chat_id")
     state = serializers.CharField()
-    currentTicket = serializers.IntegerField(source="current_ticket_id", allow_null=True)
+    currentTicket = serializers.IntegerField(source="next_ticket_id", allow_null=True)
     language = serializers.CharField(source="customer.language")
     pendingMedia = Album(many=True, source="pending_media")
 

@@ -86,7 +86,7 @@ class Chat:
             session.customer = customer
             session.save(update_fields=["customer"])
         if customer.stopped_bot_at is not None:
-            operations.customer_returned(customer=customer, wrote_at=wrote_at)
+            operations.customer_returned(customer=customer, at=wrote_at)
         chat = cls(session, customer, user.first_name, thread_id)
         if pace.is_flood(session):
             chat.calm()
@@ -174,9 +174,7 @@ class Chat:
         """
         known = self._known(message.message_id)
         if known is not None:
-            if message.location is None:  # the places a live location left behind are not kept
-                text, entities = words_of(message)
-                operations.keep_former(message=known, text=text, entities=entities)
+            self._keep_former(message, known)
             return False
         if self._is_about_forum_topics(message) or (kind_of(message) in SERVICE and not self._has_work()):
             return False
@@ -222,12 +220,25 @@ class Chat:
         self._replace_file(message, known, edited_at)
         return True
 
+    def _keep_former(self, message: types.Message, known: Message) -> None:
+        """What a message said before its edit, which came first. The places a live location left are not kept."""
+        if message.location is not None:
+            return
+        text, entities = words_of(message)
+        operations.keep_former(message=known, text=text, entities=entities)
+        for file in reversed(files_of(message)):  # each goes before the others
+            attachment = operations.keep_former_file(message=known, file=incoming_file(message, file))
+            if attachment is not None:
+                self._fetch(attachment, file)
+
     def _replace_file(self, message: types.Message, known: Message, edited_at: datetime) -> None:
         """Have the file fetched that an edit put in another's place; an edit of the caption brings the file known."""
         file = file_of(message)
-        if file is None or known.attachments.filter(file_unique_id=file.file_unique_id).exists():
+        if file is None:
             return
         attachment = operations.replace_file(message=known, file=incoming_file(message, file), edited_at=edited_at)
+        if attachment is None:
+            return
         self._fetch(attachment, file)
         if known.ticket is not None:
             self._warn(message, known.ticket)
@@ -282,8 +293,8 @@ class Chat:
             album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
             others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]
             session.pending_media = [*others, album][-ALBUMS_REMEMBERED:]
-        session.current_ticket = received.ticket
-        session.save(update_fields=["pending_media", "current_ticket"])
+        session.make_current(received.ticket)
+        session.save(update_fields=["pending_media", "current_ticket", "current_since"])
 
     def _take_phone(self, message: types.Message) -> None:
         """Keep the customer's own number; anybody's contact can be shared, so Telegram must say whose it is."""
@@ -349,8 +360,8 @@ class Chat:
         return self._tickets().filter(pk=ticket_id).first()
 
     def current_ticket(self) -> Ticket | None:
-        """Where the next message goes: the ticket last written to, else the newest one at work."""
-        current = self.session.current_ticket_id
+        """Where the next message goes: the ticket last talked about, else the newest one at work."""
+        current = self.session.next_ticket_id
         ticket = self.ticket(current) if current is not None else None
         return ticket or self._tickets().active().order_by("-pk").first()
 
@@ -435,8 +446,8 @@ class Chat:
             self.say(Notice.OTHER, conversation.switched(ticket), ticket=ticket, here=self.thread_id is None)
 
     def _make_current(self, ticket: Ticket) -> None:
-        self.session.current_ticket = ticket
-        self.session.save(update_fields=["current_ticket"])
+        self.session.make_current(ticket)
+        self.session.save(update_fields=["current_ticket", "current_since"])
 
     # Presses. Each is answered, and a keyboard that has done its work goes.
 

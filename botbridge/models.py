@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets.models import (
+    ACTIVE,
     Alteration,
     Attachment,
     Customer,
@@ -140,6 +141,7 @@ class ChatSession(models.Model):
     current_ticket = models.ForeignKey(
         Ticket, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("текущее обращение")
     )
+    current_since = models.DateTimeField(null=True, blank=True, editable=False)
     pending_media = models.JSONField(
         _("альбом в пути"),
         default=list,
@@ -180,6 +182,24 @@ class ChatSession(models.Model):
 
     def __str__(self) -> str:
         return str(self.chat_id)
+
+    def make_current(self, ticket: Ticket) -> None:
+        """What is written next, and quotes nothing, goes there. The caller saves."""
+        self.current_ticket, self.current_since = ticket, timezone.now()
+
+    @property
+    def next_ticket_id(self) -> int | None:
+        """Where the next message goes: to the ticket last written to, answered in, or chosen by its customer.
+
+        A reply Telegram has not confirmed is an answer once a person says that it has arrived.
+        """
+        if self.customer_id is None or self.current_since is None:
+            return self.current_ticket_id
+        arrived = Delivery.objects.marked_arrived(self.customer_id).filter(
+            lane=Lane.REPLY, settled_at__gt=self.current_since, message__ticket__status__in=ACTIVE
+        )
+        newest = arrived.order_by("-settled_at", "-pk").values_list("message__ticket_id", flat=True).first()
+        return newest or self.current_ticket_id
 
 
 class Update(models.Model):
@@ -326,6 +346,8 @@ class TelegramMessage(models.Model):
     # Indexed for the outbox, which quotes a message by it.
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="+", verbose_name=_("сообщение"))
     part = models.PositiveSmallIntegerField(_("часть"), default=0)
+    # When the customer's reactions under it last changed: an earlier change that comes later is none.
+    reacted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("номер сообщения в Telegram")

@@ -161,8 +161,9 @@ def _remember(call: OutboundCall, message: Message, session: ChatSession, outcom
     ticket = message.ticket
     if call.lane == Lane.REPLY and ticket is not None and ticket.is_active:
         # The customer answers what was read last, whatever the bot was waiting for.
-        session.current_ticket, session.state, session.data = ticket, "", {}
-        session.save(update_fields=["current_ticket", "state", "data"])
+        session.make_current(ticket)
+        session.state, session.data = "", {}
+        session.save(update_fields=["current_ticket", "current_since", "state", "data"])
 
 
 def _remember_files(call: OutboundCall, message: Message, outcome: Outcome) -> None:

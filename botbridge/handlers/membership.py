@@ -30,4 +30,4 @@ def take_note(telegram_user_id: int, *, stopped: bool, at: datetime) -> None:
     if stopped:
         operations.customer_stopped_bot(customer=customer, at=at)
     else:
-        operations.customer_returned(customer=customer)
+        operations.customer_returned(customer=customer, at=at)

@@ -1,12 +1,15 @@
 """What the bot says and asks. Words are checked in Russian; the translations have a test of their own."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from aiogram.types import ChatMemberAdministrator
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from botbridge.buttons import TopicPress
@@ -18,6 +21,7 @@ from tickets import operations
 from tickets.models import (
     Customer,
     Delivery,
+    DeliveryState,
     Event,
     Lane,
     Message,
@@ -694,6 +698,78 @@ def test_words_from_after_the_customer_stopped_the_bot_bring_them_back_though_bo
     phone.line.take(stopped)
     phone.line.take(phone.message(text="Я снова здесь", date=an_hour_ago + 1800))
     assert phone.customer.stopped_bot_at is None
+
+
+@pytest.mark.parametrize(("arrived", "went_to"), [(True, "Другой вопрос"), (False, "Где заказ?")])
+def test_a_reply_marked_as_arrived_is_what_the_customer_answers_next(
+    phone: Phone, saule: User, answer: Callable[..., Message], arrived: bool, went_to: str
+):
+    phone.write("Где заказ?")
+    other = wrote(phone.customer, "Другой вопрос").ticket
+    reply = answer(other, saule)
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    if arrived:
+        operations.mark_arrived(message_id=reply.pk, actor=saule)
+    phone.write("Понятно, а когда?")
+    phone.write("И где?")
+    last = Message.objects.filter(sender="client").order_by("-pk")[:2]
+    assert {message.ticket.subject for message in last} == {went_to}
+
+
+def test_what_was_chosen_or_written_since_a_reply_marked_as_arrived_counts_more(
+    phone: Phone, saule: User, answer: Callable[..., Message]
+):
+    phone.write("Где заказ?")
+    other = wrote(phone.customer, "Другой вопрос").ticket
+    reply = answer(other, saule)
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    phone.write("Есть кто?")
+    operations.mark_arrived(message_id=reply.pk, actor=saule)
+    phone.write("Ау")
+    assert other.messages.filter(sender="client").count() == 1
+
+
+def test_what_was_marked_as_arrived_is_found_without_passing_all_that_was_ever_sent(phone: Phone):
+    phone.write("Где заказ?")
+    with CaptureQueriesContext(connection) as asked:
+        phone.write("Есть кто?")
+    (marked,) = [query["sql"] for query in asked if "'arrived'" in query["sql"]]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # else it reads small tables whole
+        cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + marked)
+        assert "delivery_marked_arrived" in str(cursor.fetchall())
+
+
+def stopped(phone: Phone, *, ago: int, status: str = "kicked") -> None:
+    """A stop, or a return, from so many seconds ago, told only now: its update was parked, and is handled again."""
+    event = phone.membership(status)
+    event["my_chat_member"]["date"] = int(time.time()) - ago
+    phone.line.take(event)
+
+
+def test_a_stop_from_before_the_customers_last_words_stops_nothing(phone: Phone):
+    phone.write("Где заказ?")
+    stopped(phone, ago=1800)
+    assert phone.customer.stopped_bot_at is None
+
+
+def test_a_stop_from_before_the_customer_let_the_bot_in_again_stops_nothing(phone: Phone):
+    phone.send(text="Где заказ?", date=int(time.time()) - 3600)
+    stopped(phone, ago=600, status="member")
+    stopped(phone, ago=1800)
+    assert phone.customer.stopped_bot_at is None
+    stopped(phone, ago=300)
+    assert phone.customer.stopped_bot_at is not None
+
+
+def test_a_return_from_before_the_customer_stopped_the_bot_brings_nobody_back(phone: Phone):
+    phone.write("Где заказ?")
+    phone.stop_bot()
+    stopped(phone, ago=1800, status="member")
+    assert phone.customer.stopped_bot_at is not None
 
 
 def test_a_customer_the_desk_knows_already_goes_on_with_the_open_ticket(

@@ -333,6 +333,49 @@ def test_a_new_caption_alone_fetches_nothing(phone: Phone, photo: int):
     assert edit(phone, photo, photo=[PICTURE], caption="Другой чек").attachments.count() == 1
 
 
+def files(message: Message) -> list[str]:
+    return list(message.attachments.order_by("position").values_list("file_unique_id", flat=True))
+
+
+def test_the_file_a_message_came_with_is_kept_though_the_one_put_in_its_place_came_first(phone: Phone):
+    """As when its own update was parked, and is handled again later."""
+    message = edit(phone, 77, photo=[OTHER], caption="Чек")
+    first = phone.message(message_id=77, photo=[PICTURE], caption="Чек")
+    phone.line.take(first)
+    phone.line.take(first)  # Telegram says it once more, under another number
+    message.refresh_from_db()
+    assert files(message) == ["short-id", "other"]
+    assert TelegramFile.objects.get(attachment__file_unique_id="short-id").file_id == "long-id"
+    assert message.edited_at is not None
+    assert message.revisions.count() == 1
+
+
+def test_both_files_of_a_live_photo_are_kept_when_it_comes_after_what_replaced_it(phone: Phone):
+    message = edit(phone, 77, photo=[OTHER])
+    moving = {**PICTURE, "file_id": "moving-id", "file_unique_id": "moving", "duration": 3}
+    phone.line.take(phone.message(message_id=77, live_photo=moving, photo=[PICTURE]))
+    assert files(message) == ["short-id", "moving", "other"]
+
+
+def test_an_edit_that_comes_after_a_later_one_takes_its_file_back_no_more_than_its_words(phone: Phone, photo: int):
+    message = edit(phone, photo, photo=[{**PICTURE, "file_unique_id": "last"}], caption="Последний")
+    edited_at = message.edited_at
+    before = phone.message(message_id=photo, edit_date=1_600_000_000, photo=[OTHER], caption="Второй")["message"]
+    phone.line.take({"edited_message": before})
+    phone.line.take({"edited_message": before})
+    message.refresh_from_db()
+    assert (message.text, message.edited_at) == ("Последний", edited_at)
+    assert files(message) == ["short-id", "other", "last"]
+    assert {revision.text for revision in message.revisions.all()} == {"Чек", "Второй"}
+
+
+def test_a_file_put_back_in_its_own_place_stands_last_again(phone: Phone, photo: int):
+    edit(phone, photo, photo=[OTHER], caption="Чек")
+    back = phone.message(message_id=photo, edit_date=1_700_000_060, photo=[PICTURE], caption="Чек")
+    phone.line.take({"edited_message": back["message"]})
+    assert files(Message.objects.get(sender="client")) == ["short-id", "other", "short-id"]
+
+
 def test_a_file_too_big_put_in_anothers_place_is_told_to_the_customer(phone: Phone, photo: int):
     film = {**OTHER, "duration": 600, "file_size": 61 * 1024 * 1024}
     message = edit(phone, photo, video=film, caption="Чек")

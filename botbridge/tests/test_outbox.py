@@ -536,6 +536,21 @@ def test_a_late_part_does_not_disturb_what_its_manager_has_decided(
     assert second.call.part == 1
 
 
+def test_a_reply_released_meanwhile_leaves_after_the_pieces_of_the_one_begun(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timurs_telegram: CustomerClient
+):
+    held = answer(ticket, aigerim, "Это ждало.")
+    operations.hold_stale(now=timezone.now() + timedelta(hours=1))
+    begun = answer(ticket, aigerim, "Пункт договора. " * 400)
+    send_next()
+    operations.release(message_id=held.pk, actor=aigerim)
+    for _turn in range(2):
+        send_next()
+    assert [state_of(message)[0] for message in (held, begun)] == [DeliveryState.SENT] * 2
+    words = [message["text"] for message in timurs_telegram.received()[-3:]]
+    assert ["договора" in text for text in words] == [True, True, False]
+
+
 def test_a_failure_that_comes_late_changes_nothing(ticket: Ticket, aigerim: User, answer: Answer):
     message = answer(ticket, aigerim, "Раз")
     claimed = claim_now()
@@ -743,5 +758,6 @@ def test_a_claim_looks_at_no_more_of_a_long_queue_than_it_takes(timur: Customer)
         cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + heads)
         plan = str(cursor.fetchall())
     assert "delivery_due" in plan
+    assert "delivery_begun" in plan
     assert plan.count("delivery_unsettled") == 2
     assert not any(costly in plan for costly in ("Join", "Sort", "TEMP B-TREE")), plan

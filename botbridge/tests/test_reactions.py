@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 EMOJI = {"type": "emoji", "emoji": "👍"}
 
 
-def reaction(phone: Phone, message_id: int, *new: dict[str, Any]) -> dict[str, Any]:
-    change = {"chat": phone.chat, "message_id": message_id, "user": phone.user, "date": 1, "old_reaction": []}
+def reaction(phone: Phone, message_id: int, *new: dict[str, Any], date: int = 1) -> dict[str, Any]:
+    change = {"chat": phone.chat, "message_id": message_id, "user": phone.user, "date": date, "old_reaction": []}
     return {"message_reaction": {**change, "new_reaction": list(new)}}
 
 
@@ -69,6 +69,15 @@ def test_under_a_reply_in_several_messages_each_ones_reactions_stand(
         reply.refresh_from_db()
         told.append(reply.reactions)
     assert told == ["👍", "👍 ❤", "👍 👍", "👍"]
+
+
+def test_a_reaction_that_comes_after_a_later_one_says_nothing(line: Line, phone: Phone) -> None:
+    message_id = phone.write("Вопрос")
+    line.take(reaction(phone, message_id, EMOJI, date=20))
+    line.take(reaction(phone, message_id, {"type": "emoji", "emoji": "❤"}, date=10))
+    assert Message.objects.get(text="Вопрос").reactions == "👍"
+    line.take(reaction(phone, message_id, date=20))
+    assert Message.objects.get(text="Вопрос").reactions == ""
 
 
 def test_a_reaction_to_what_the_desk_does_not_have_is_handled_and_makes_nobody_a_customer(

@@ -112,7 +112,11 @@ class TicketsQuery(CursorQuery):
     search = serializers.CharField(
         max_length=100, required=False, help_text="A ticket's number, or a part of its subject or its customer's name."
     )
-    updated_since = Moment(required=False, help_text="Without an offset it is UTC.")
+    updated_since = Moment(
+        required=False,
+        help_text="Without an offset it is UTC. A change shows some moments after its time: ask from a minute before the "
+        "last look, or follow `GET /api/v1/events`, which passes nothing over.",
+    )
 
 
 class NewTicket(StrictSerializer):

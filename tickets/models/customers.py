@@ -18,6 +18,8 @@ class Customer(models.Model):
     phone_verified_at = models.DateTimeField(_("телефон подтверждён"), null=True, blank=True)
     memo = models.CharField(_("памятка"), max_length=500, blank=True)
     stopped_bot_at = models.DateTimeField(_("остановил бота"), null=True, blank=True)
+    # By Telegram's clock: what tells of an earlier stop, and comes only afterwards, tells nothing of now.
+    returned_at = models.DateTimeField(null=True, blank=True, editable=False)
     flooded_at = models.DateTimeField(_("писал слишком часто"), null=True, blank=True)
     muted_at = models.DateTimeField(_("заглушён"), null=True, blank=True)
     erased_at = models.DateTimeField(_("данные удалены"), null=True, blank=True)

@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -52,6 +53,26 @@ class Reason(models.TextChoices):
     RESTORED = "restored", _("Восстановлено из резервной копии: могло уйти после неё")
 
 
+def _written_out(value: models.TextChoices) -> RawSQL:
+    """A word of ours inside the SQL itself: of a parameter SQLite cannot tell that a partial index answers for it."""
+    return RawSQL(f"'{value.value}'", ())  # noqa: S611  # our own words
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def unsettled(self) -> "DeliveryQuerySet":
+        """What the index `delivery_unsettled` holds."""
+        return self.filter(state__in=[_written_out(state) for state in Delivery.UNSETTLED])
+
+    def begun(self) -> "DeliveryQuerySet":
+        """What the index `delivery_begun` holds: a piece has left, and the others wait for their turn."""
+        return self.filter(state=_written_out(DeliveryState.QUEUED), parts_sent__gt=RawSQL("0", ()))
+
+    def marked_arrived(self, customer_id: int) -> "DeliveryQuerySet":
+        """What a person, not Telegram, says has reached this customer."""
+        arrived = self.filter(state=_written_out(DeliveryState.UNKNOWN), decision=_written_out(Decision.ARRIVED))
+        return arrived.filter(customer=customer_id)
+
+
 class Delivery(models.Model):
     """What must reach the customer: one per message of ours. Its state is what the desk says about that message.
 
@@ -87,6 +108,8 @@ class Delivery(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("кто решил")
     )
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("доставка")
         verbose_name_plural = _("доставки")
@@ -102,6 +125,18 @@ class Delivery(models.Model):
                 fields=["lane", "due_at"],
                 condition=models.Q(state=DeliveryState.QUEUED),
                 name="delivery_due",
+            ),
+            # Outbox: the message of a chat of which a piece has left and others have not.
+            models.Index(
+                fields=["customer", "message"],
+                condition=models.Q(state=DeliveryState.QUEUED, parts_sent__gt=0),
+                name="delivery_begun",
+            ),
+            # Inbox: the replies to a customer that a person, not Telegram, says have arrived.
+            models.Index(
+                fields=["customer", "message"],
+                condition=models.Q(state=DeliveryState.UNKNOWN, decision=Decision.ARRIVED),
+                name="delivery_marked_arrived",
             ),
             # Admin: what is in trouble, newest first. Health: what is held.
             models.Index(

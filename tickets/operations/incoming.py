@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tickets.cards import masked, numbers_in
@@ -167,7 +168,7 @@ def receive(
     Numbers of payment cards are kept apart, and masked in whatever anybody reads.
     """
     if customer.stopped_bot_at is not None and incoming.is_from_chat:
-        customer_returned(customer=customer, wrote_at=incoming.sent_at)
+        customer_returned(customer=customer, at=incoming.sent_at)
     names = (file.file_name for file in incoming.files)
     numbers = numbers_in(incoming.text, incoming.quote_text, incoming.subject, *names)
     if numbers:
@@ -327,8 +328,8 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
         return message
     if message.edited_at is not None and edited_at < message.edited_at:
         return _remember_former(message, text, entities)
-    MessageRevision.objects.create(message=message, text=message.text, entities=message.entities, replaced_at=edited_at)
-    message.text, message.entities, message.edited_at = text, list(entities), edited_at
+    _remember_edit(message, edited_at)
+    message.text, message.entities = text, list(entities)
     message.edited_after_answer = _is_answered(ticket, message)
     message.save(update_fields=["text", "entities", "edited_at", "edited_after_answer"])
     if ticket.last_message_id == message.pk:
@@ -430,22 +431,63 @@ def reopen_by_customer(*, ticket: Ticket) -> Ticket:
 
 
 @transaction.atomic
-def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -> Attachment:
+def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -> Attachment | None:
     """Take over the file a customer's edit put in another's place. The replaced one stays: somebody may have seen it.
 
-    Where the same edit changed the words too, `revise` comes first and has kept them.
+    Where the same edit changed the words too, `revise` comes first and has kept them. Returns the file to fetch, None
+    for an edit of the words alone. One that comes after a later edit, as from an update tried again, takes nothing
+    back: its file joins the replaced ones.
     """
     if message.ticket_id is None:
         raise WrongState
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
+    current = message.attachments.order_by("position", "pk").last()
+    if message.edited_at is not None and edited_at < message.edited_at:
+        return _keep_replaced(ticket, message, file, position=current.position if current is not None else 0)
+    if current is not None and current.file_unique_id == file.file_unique_id:
+        return None
     if message.edited_at != edited_at:
-        MessageRevision.objects.create(
-            message=message, text=message.text, entities=message.entities, replaced_at=edited_at
-        )
-        message.edited_at, message.edited_after_answer = edited_at, _is_answered(ticket, message)
+        _remember_edit(message, edited_at)
+        message.edited_after_answer = _is_answered(ticket, message)
         message.save(update_fields=["edited_at", "edited_after_answer"])
-    keep_cards(message, numbers_in(file.file_name))
-    attachment = _expect(message, file, message.attachments.count())
-    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    attachment = _expect(message, file, current.position + 1 if current is not None else 0)
+    _note_file(ticket, message, file)
     return attachment
+
+
+@transaction.atomic
+def keep_former_file(*, message: Message, file: IncomingFile) -> Attachment | None:
+    """Keep the file a message came with before an edit put another in its place, where it comes only afterwards.
+
+    Where its words were others too, `keep_former` comes first. Returns the file to fetch, None where it is known.
+    """
+    if message.ticket_id is None or message.sender != Sender.CLIENT:
+        return None
+    ticket = lock_ticket(message.ticket_id)
+    message.refresh_from_db()
+    attachment = _keep_replaced(ticket, message, file, position=0)
+    if attachment is not None and not message.revisions.exists():
+        _remember_edit(message, message.edited_at or timezone.now())
+        message.save(update_fields=["edited_at"])
+    return attachment
+
+
+def _keep_replaced(ticket: Ticket, message: Message, file: IncomingFile, *, position: int) -> Attachment | None:
+    """Put a file that was replaced before it came where it belongs, unless it is known."""
+    if message.attachments.filter(file_unique_id=file.file_unique_id).exists():
+        return None
+    message.attachments.filter(position__gte=position).update(position=F("position") + 1)
+    attachment = _expect(message, file, position)
+    _note_file(ticket, message, file)
+    return attachment
+
+
+def _remember_edit(message: Message, edited_at: datetime) -> None:
+    MessageRevision.objects.create(message=message, text=message.text, entities=message.entities, replaced_at=edited_at)
+    message.edited_at = edited_at
+
+
+def _note_file(ticket: Ticket, message: Message, file: IncomingFile) -> None:
+    keep_cards(message, numbers_in(file.file_name))
+    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)

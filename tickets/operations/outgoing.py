@@ -1,6 +1,6 @@
 """What must reach the customer, from the first wish to Telegram's last word on it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -193,16 +193,16 @@ def _lock(delivery_id: int) -> tuple[Ticket | None, Delivery]:
 
 
 def _settle(ticket: Ticket | None, delivery: Delivery, state: DeliveryState, reason: Reason | str) -> None:
-    was_unknown = delivery.state == DeliveryState.UNKNOWN
+    # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
+    looks_the_same = state == DeliveryState.QUEUED and delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING)
     delivery.state, delivery.reason = state, reason
     delivery.settled_at = None if state == DeliveryState.QUEUED else timezone.now()
     if state in IN_TROUBLE:
         # A decision about an earlier part says nothing of this one.
         delivery.decision, delivery.decided_by = "", None
-    fields = ["state", "reason", "parts_sent", "parts_tried", "settled_at", "decision", "decided_by"]
+    fields = ["state", "reason", "parts_sent", "parts_tried", "queued_at", "settled_at", "decision", "decided_by"]
     delivery.save(update_fields=fields)
-    # Back in the queue after one of its parts, or because Telegram asked to wait: nobody sees a difference.
-    if ticket is not None and (state != DeliveryState.QUEUED or was_unknown):
+    if ticket is not None and not looks_the_same:
         if delivery.lane == Lane.REPLY and state in IN_TROUBLE:
             bring_back_unanswered(ticket)
             tell_author(ticket, delivery.message)
@@ -253,61 +253,78 @@ def show_trouble(ticket: Ticket) -> None:
 def customer_stopped_bot(*, customer: Customer, at: datetime | None = None) -> None:
     """Mark the customer as unreachable: replies on their way are held, the bot's own sentences dropped.
 
-    `at`: when they stopped the bot, where Telegram says so and it comes late.
+    `at`: when they stopped the bot, where Telegram says so and it comes late; it says nothing where they have written
+    or let the bot in since.
     """
-    if customer.stopped_bot_at is not None:
+    if customer.stopped_bot_at is not None or (at is not None and _was_heard_after(at, customer)):
         return
     now = timezone.now()
     customer.stopped_bot_at = at if at is not None and at < now - CLOCKS_DIFFER else now
     customer.save(update_fields=["stopped_bot_at"])
-    for ticket in lock_tickets_concerned(customer):
-        held = _queued(customer).filter(message__ticket=ticket, lane=Lane.REPLY)
-        if held.update(state=DeliveryState.HELD, reason=Reason.BLOCKED, settled_at=timezone.now()):
-            bring_back_unanswered(ticket)
-        show_trouble(ticket)
+    for ticket in lock_tickets_concerned(customer, lanes=Lane):
         begin(ticket).record(Event.Kind.STOPPED)
-    _queued(customer).exclude(lane=Lane.REPLY).update(
-        state=DeliveryState.CANCELLED, reason=Reason.BLOCKED, settled_at=timezone.now()
-    )
+        _stop_sending(customer, ticket)
+    _stop_sending(customer, None)
+
+
+def _was_heard_after(moment: datetime, customer: Customer) -> bool:
+    """Whether the customer wrote in the chat, or let the bot in, after a moment of Telegram's clock."""
+    if customer.returned_at is not None and customer.returned_at > moment:
+        return True
+    in_chat = customer.messages.filter(sender=Sender.CLIENT, author=None, service_account=None)
+    return in_chat.filter(sent_at__gt=moment).exists()
+
+
+def _stop_sending(customer: Customer, ticket: Ticket | None) -> None:
+    queued = Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED, message__ticket=ticket)
+    locked = queued.select_for_update(of=("self",)).select_related("message").order_by("pk")
+    for delivery in locked.filter(lane=Lane.REPLY):
+        _settle(ticket, delivery, DeliveryState.HELD, Reason.BLOCKED)
+    for delivery in locked.exclude(lane=Lane.REPLY):  # asked again: a question back at work is not told to be solved
+        _settle(ticket, delivery, DeliveryState.CANCELLED, Reason.BLOCKED)
 
 
 @transaction.atomic
-def customer_returned(*, customer: Customer, wrote_at: datetime | None = None) -> None:
+def customer_returned(*, customer: Customer, at: datetime | None = None) -> None:
     """The customer is reachable again: what was held less than 24 hours ago goes, older waits for its manager.
 
-    `wrote_at`: what tells so was written then. Words from before they stopped the bot, which only come now, do not.
+    `at`: when they did what tells so, by Telegram's clock. What they did before they stopped the bot, and which only
+    comes now, tells nothing.
     """
-    stopped_at = customer.stopped_bot_at
-    if stopped_at is None or (wrote_at is not None and wrote_at < stopped_at - CLOCKS_DIFFER):
+    stopped_at, now = customer.stopped_bot_at, timezone.now()
+    if stopped_at is not None and at is not None and at < stopped_at - CLOCKS_DIFFER:
         return
+    returned_at = at or now - CLOCKS_DIFFER
+    customer.returned_at = max(returned_at, customer.returned_at or returned_at)
     customer.stopped_bot_at = None
-    customer.save(update_fields=["stopped_bot_at"])
-    now = timezone.now()
-    concerned = lock_tickets_concerned(customer)
-    out_of_reach = [Reason.BLOCKED, Reason.DEACTIVATED]
-    held = Delivery.objects.filter(customer=customer, state=DeliveryState.HELD, reason__in=out_of_reach)
-    held.filter(queued_at__lt=now - RELEASED_WITHIN).update(reason=Reason.STALE)
-    held.filter(queued_at__gte=now - RELEASED_WITHIN).update(
-        state=DeliveryState.QUEUED, reason="", queued_at=now, settled_at=None
-    )
-    for ticket in concerned:
+    customer.save(update_fields=["stopped_bot_at", "returned_at"])
+    if stopped_at is None:
+        return
+    for ticket in lock_tickets_concerned(customer):
         recount_waiting(ticket)
-        show_trouble(ticket)
         begin(ticket).record(Event.Kind.RETURNED)
+        _send_what_was_held(ticket, now)
     notify(OUTBOX_CHANNEL)
 
 
-def lock_tickets_concerned(customer: Customer) -> list[Ticket]:
-    """The customer's tickets at work and those with a reply on its way, locked in the order of their ids."""
+def _send_what_was_held(ticket: Ticket, now: datetime) -> None:
+    out_of_reach = (Reason.BLOCKED, Reason.DEACTIVATED)
+    held = Delivery.objects.filter(message__ticket=ticket, state=DeliveryState.HELD, reason__in=out_of_reach)
+    for delivery in held.select_for_update(of=("self",)).select_related("message").order_by("pk"):
+        if delivery.queued_at < now - RELEASED_WITHIN:
+            _settle(ticket, delivery, DeliveryState.HELD, Reason.STALE)
+        else:
+            delivery.queued_at = now
+            _settle(ticket, delivery, DeliveryState.QUEUED, "")
+
+
+def lock_tickets_concerned(customer: Customer, *, lanes: Iterable[Lane] = (Lane.REPLY,)) -> list[Ticket]:
+    """The customer's tickets at work and those with a message of these lanes on its way, locked in the order of ids."""
     undelivered = Delivery.objects.filter(
-        message__ticket=OuterRef("pk"), lane=Lane.REPLY, state__in=[DeliveryState.QUEUED, DeliveryState.HELD]
+        message__ticket=OuterRef("pk"), lane__in=lanes, state__in=[DeliveryState.QUEUED, DeliveryState.HELD]
     )
     concerned = Ticket.objects.filter(Q(status__in=ACTIVE) | Exists(undelivered), customer=customer)
     return [lock_ticket(ticket_id) for ticket_id in list(concerned.order_by("pk").values_list("pk", flat=True))]
-
-
-def _queued(customer: Customer) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED)
 
 
 def hold_stale(*, now: datetime | None = None) -> int:

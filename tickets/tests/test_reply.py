@@ -23,6 +23,7 @@ from tickets.models import (
     Decision,
     Delivery,
     DeliveryState,
+    Event,
     Lane,
     Message,
     Notice,
@@ -284,6 +285,52 @@ def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(
         each.refresh_from_db()
     assert [each.waiting_since for each in tickets] == waiting
     assert [each.trouble for each in tickets] == [Trouble.HELD] * 2
+
+
+def test_all_that_a_stop_holds_or_drops_is_told_to_open_pages_and_authors(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    replies = [answer(ticket, aigerim), answer(ticket, aigerim, "И ещё.")]
+    sentence = operations.say(customer=timur, notice=Notice.RECEIPT, text="Принято.", ticket=ticket)
+    before = Change.objects.latest("pk").pk
+
+    operations.customer_stopped_bot(customer=timur)
+
+    told = Change.objects.filter(pk__gt=before)
+    states = told.filter(kind=Change.Kind.MESSAGE_STATE).values_list("message_id", flat=True)
+    assert sorted(states) == sorted(message.pk for message in [*replies, sentence])
+    toasts = told.filter(kind=Change.Kind.TROUBLE, audience=[access.user_token(aigerim.pk)])
+    assert sorted(toasts.values_list("message_id", flat=True)) == sorted(message.pk for message in replies)
+    history = ticket.events.filter(kind=Event.Kind.DELIVERY).values_list("data__state", flat=True)
+    assert sorted(history) == ["cancelled", "held", "held"]
+
+
+def test_a_sentence_about_a_solved_ticket_is_dropped_by_a_stop_and_that_is_told(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    before = Change.objects.latest("pk").pk
+
+    operations.customer_stopped_bot(customer=timur)
+
+    solved = Delivery.objects.get(message__notice=Notice.SOLVED)
+    assert (solved.state, solved.reason) == (DeliveryState.CANCELLED, Reason.BLOCKED)
+    assert Change.objects.filter(pk__gt=before, kind=Change.Kind.MESSAGE_STATE, message=solved.pk).count() == 1
+
+
+def test_all_that_goes_or_waits_when_the_customer_returns_is_told_to_open_pages(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    replies = [answer(ticket, aigerim), answer(ticket, aigerim, "Вчерашнее")]
+    operations.customer_stopped_bot(customer=timur)
+    Delivery.objects.filter(pk=replies[1].pk).update(queued_at=timezone.now() - timedelta(hours=25))
+    before = Change.objects.latest("pk").pk
+
+    operations.customer_returned(customer=timur)
+
+    told = Change.objects.filter(pk__gt=before, kind=Change.Kind.MESSAGE_STATE).order_by("pk")
+    assert list(told.values_list("message_id", flat=True)) == [message.pk for message in replies]
+    assert Delivery.objects.get(pk=replies[1].pk).reason == Reason.STALE
 
 
 def test_what_has_arrived_stays_so_when_the_customer_stops_the_bot(

@@ -381,6 +381,20 @@ def test_going_back_leaves_no_older_queue_to_come_after_it(
     expect(page.locator(f"#row-{newest.pk}")).to_be_visible()
 
 
+def test_a_row_that_has_left_the_view_under_the_pointer_says_so_instead_of_what_was_true(
+    desk: Desk, free_ticket: Ticket, aigerim: User, bolat: User, timur: Customer
+) -> None:
+    page = desk.page(aigerim, "/desk/?view=free")
+    row = page.locator(f"#row-{free_ticket.pk}")
+    row.hover()
+    operations.take(ticket_id=free_ticket.pk, actor=bolat)
+    wrote(timur, "Вы тут?", ticket=free_ticket)
+    expect(row).to_contain_text("уже не в этом списке")
+    expect(row.locator(".count")).to_have_count(0)
+    page.mouse.move(900, 500)
+    expect(row).to_have_count(0)
+
+
 def test_the_title_keeps_its_count_when_a_ticket_is_opened(
     desk: Desk, ticket: Ticket, other: Ticket, aigerim: User
 ) -> None:

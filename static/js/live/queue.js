@@ -1,6 +1,6 @@
 // The queue: read again when something changed, but never shuffled under a hand.
 
-import { byId, counted, morph, once, parsed, part } from "./parts.js";
+import { byId, counted, morph, once, parsed, part, words } from "./parts.js";
 import { showTitle } from "./title.js";
 
 const PAUSE = [500, 2000]; // ms: everybody hears at once, but should not ask at once
@@ -57,6 +57,7 @@ async function showRowsInPlace(fresh) {
   await showRows(fresh);
   // Only at the end of a day rows further down have other words though nothing has happened to their tickets.
   if (fresh.dataset.until !== byId("queue").dataset.until) await showRowsFurther(fresh);
+  markLeft(fresh);
   await morph(document.querySelector(".queue-head"), fresh.querySelector(".queue-head").outerHTML);
   Object.assign(byId("queue").dataset, { v: fresh.dataset.v, until: fresh.dataset.until });
 }
@@ -75,6 +76,21 @@ async function showRowsFurther(fresh) {
     if (!more) return;
     page = parsed(await part(more.getAttribute("href")));
   } while (await showRows(page));
+}
+
+// What has left the view keeps its place under the hand, but what it said may not be true any more. Of more than a page
+// nobody knows here what has left.
+function markLeft(fresh) {
+  if (fresh.querySelector("#more-rows")) return;
+  for (const row of byId("queue-list").querySelectorAll(".row")) {
+    if (fresh.querySelector(`#${row.id}`)) continue;
+    row.removeAttribute("data-unread");
+    row.querySelector(".count")?.remove();
+    const time = row.querySelector(".wait");
+    time.removeAttribute("data-since"); // else it would count on
+    time.textContent = words.leftView;
+    row.setAttribute("data-left", "");
+  }
 }
 
 function showQueueNews() {

@@ -1,0 +1,28 @@
+from django.db import migrations, models
+
+from tickets.online import AddIndexOnline
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("tickets", "0034_customers_who_returned")]
+
+    operations = [
+        AddIndexOnline(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("parts_sent__gt", 0), ("state", "queued")),
+                fields=["customer", "message"],
+                name="delivery_begun",
+            ),
+        ),
+        AddIndexOnline(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("decision", "arrived"), ("state", "unknown")),
+                fields=["customer", "message"],
+                name="delivery_marked_arrived",
+            ),
+        ),
+    ]
