@@ -216,12 +216,16 @@ class DraftForm(forms.Form):
     text = forms.CharField(required=False, strip=False, max_length=20_000)
     is_note = forms.BooleanField(required=False)
     quote = forms.IntegerField(required=False)
+    at = forms.DateTimeField(required=False)
 
 
 class CarriedForm(DraftForm):
-    """What was being sent when the session ended: it goes through the login page and becomes the ticket's draft."""
+    """What was being sent when the session ended: it goes through the login page and becomes the ticket's draft, or the
+    new words of message `edit`.
+    """
 
     ticket = forms.IntegerField(min_value=1)
+    edit = forms.IntegerField(min_value=1, required=False)
 
 
 class ProfileForm(forms.Form):

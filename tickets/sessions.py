@@ -27,6 +27,14 @@ class Caller(TypedDict):
 BEGAN = "sign_in"
 #: Where a session keeps that a second factor opened it.
 HAS_GIVEN_CODE = "has_given_code"
+#: Where a session keeps the new words of a reply whose editing led to the login page.
+RETYPED = "retyped"
+
+
+class Retyped(TypedDict):
+    ticket: int
+    message: int
+    text: str
 
 
 def row_key(session_key: str) -> str:

@@ -1,7 +1,10 @@
 // The field a manager writes in. Nothing typed or attached here is ever lost: what goes wrong leaves it as it is.
 
+import { now, setBy } from "./clock.js";
 import { hasEdits } from "./editing.js";
+import { element, icon } from "./elements.js";
 import { look, meaning } from "./formatting.js";
+import { keptElsewhere, markLost, showLost } from "./lost.js";
 
 const words = document.getElementById("words").dataset;
 const MAX_FILES = 10;
@@ -15,6 +18,7 @@ const MAX_CAPTION = 1024;
 const WARN_WITHIN = 200;
 const DRAFT_PAUSE = 800; // ms
 const DRAFT_AGAIN = 5_000; // ms
+const LEFT_BEHIND = 60_000; // ms: no other page is about to save it
 const TYPING_AGAIN = 5_000; // ms: as long as Telegram shows it (Bot API, sendChatAction)
 
 // Files cannot be kept by a page or a server before they are sent: they wait here while one looks at other tickets.
@@ -28,23 +32,6 @@ const files = () => waiting.get(ticketId()) ?? [];
 const isNote = () => form().elements.kind.value === "note";
 const quoteId = () => form().querySelector("[name=quote]")?.value ?? "";
 const headers = () => JSON.parse(document.body.getAttribute("hx-headers:inherited"));
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `${words.icons}#${name}`);
-  svg.append(use);
-  return svg;
-}
-
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
 
 // ---- who reads it
 
@@ -214,9 +201,6 @@ const drafts = new Map();
 const sending = new Map();
 
 // By the server's clock: a copy of one browser's is compared with what came to the server from another.
-let ahead = 0;
-const now = () => Date.now() - ahead;
-
 const written = () => ({ text: field().value, note: isNote(), quote: quoteId(), at: now() });
 
 function keepDraft() {
@@ -250,20 +234,52 @@ function dropDraft(key) {
 }
 
 async function saveDraft(key, address, draft) {
-  const body = new URLSearchParams({ text: draft.text, quote: draft.quote });
+  const body = new URLSearchParams({ text: draft.text, quote: draft.quote, at: new Date(draft.at ?? 0).toISOString() });
   if (draft.note) body.set("is_note", "on");
   const answer = await fetch(address, { method: "POST", body, headers: headers(), keepalive: true }).catch(() => null);
   const here = key === draftKey();
   // A redirect means that the session is over: what answered is the login page.
   if (answer?.ok && !answer.redirected) {
     if (localStorage.getItem(key) === JSON.stringify(draft)) localStorage.removeItem(key);
+    showLost();
     unsaved = false;
     setTimeout(() => { if (drafts.get(key) === draft) drafts.delete(key); }, DRAFT_AGAIN);
     if (here) tell(draft.text.trim() ? words.saved : "");
     return;
   }
-  if (here) tell(unsaved ? words.notSaved : words.savedHere);
-  if (drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
+  if (answer?.status === 409) {
+    giveWay(key, draft, await answer.json());
+    return;
+  }
+  if (here) tell(unsaved ? words.notSaved : draft.text.trim() ? words.savedHere : "");
+  if (answer?.status === 404) markLost(key, draft);
+  else if (drafts.get(key) === draft) saveLater(key, address, draft, DRAFT_AGAIN);
+}
+
+// Newer words have come to the server from elsewhere, or were sent from there: those stand in the field from now on.
+function giveWay(key, old, newer) {
+  setBy(newer.now);
+  if (drafts.get(key) !== old) return; // typed further meanwhile
+  try {
+    if (old.text.trim() && !localStorage.getItem(key)) localStorage.setItem(key, JSON.stringify(old));
+    unsaved = false;
+  } catch {
+    // Storage is full or forbidden: this page alone keeps it.
+  }
+  if (key !== draftKey()) return;
+  form().dataset.writtenAt = newer.at;
+  putIn(newer);
+  tell(newer.text.trim() ? words.saved : "");
+  tellOfOld(key, old);
+  showMode();
+  look(field());
+  count();
+}
+
+function putIn({ text, note, quote: quoted }) {
+  field().value = text;
+  for (const radio of form().elements.kind) radio.checked = radio.value === (note ? "note" : "reply");
+  if (quoted !== quoteId()) showQuote(quoted);
 }
 
 function tell(text) {
@@ -274,40 +290,68 @@ function tell(text) {
 // A copy of this browser's is there only while the server has not got it.
 function bringBack() {
   const key = draftKey();
-  ahead = Date.now() - Date.parse(form().dataset.now);
-  const copy = JSON.parse(localStorage.getItem(key) ?? "null") ?? drafts.get(key);
+  setBy(form().dataset.now);
+  const copy = keptHere(key) ?? drafts.get(key);
   const isOld = copy && isOutdated(copy);
   const draft = isOld ? undefined : copy;
   const kept = draft ?? sending.get(key);
   if (isOld) tellOfOld(key, copy);
   if (!kept) return;
-  field().value = kept.text;
-  for (const radio of form().elements.kind) radio.checked = radio.value === (kept.note ? "note" : "reply");
-  if (kept.quote !== quoteId()) showQuote(kept.quote);
+  putIn(kept);
   if (draft) saveLater(key, form().dataset.draftUrl, draft, DRAFT_PAUSE);
+}
+
+// Once its ticket is open, it is lost no more.
+function keptHere(key) {
+  const { lost, ...copy } = JSON.parse(localStorage.getItem(key) ?? "{}");
+  if (lost) localStorage.setItem(key, JSON.stringify(copy));
+  return "text" in copy ? copy : undefined;
+}
+
+// What a page that was closed or cut off has left for other tickets. The server has it from now on, or says why not.
+function saveLeftBehind() {
+  for (const [ticket, key, draft] of keptElsewhere()) {
+    if (!draft.lost && now() - (draft.at ?? 0) > LEFT_BEHIND) saveDraft(key, `${words.ticket.replace("/0/", `/${ticket}/`)}draft/`, draft);
+  }
 }
 
 // Written further or sent elsewhere since. An earlier save of these very words may have come to the server after them.
 const isOutdated = ({ at = 0 }) => at + DRAFT_AGAIN < Date.parse(form().dataset.writtenAt);
 
 // What the newer words have in them is gone for good; anything else is offered until something is typed over it.
-function tellOfOld(key, { text }) {
+function tellOfOld(key, old) {
   const own = [...document.querySelectorAll("#log-list > .msg.out, #log-list > .note")].map(wordsOf);
-  if ([field().value, ...own].some((words) => unspaced(words).includes(unspaced(text)))) {
-    localStorage.removeItem(key);
-    drafts.delete(key);
-    return;
-  }
+  if ([field().value, ...own].some((words) => unspaced(words).includes(unspaced(old.text)))) forgetOld(key, old);
+  else offerOld(key, old);
+}
+
+function forgetOld(key, old) {
+  const copy = JSON.stringify(old);
+  if (localStorage.getItem(key) === copy) localStorage.removeItem(key);
+  if (JSON.stringify(drafts.get(key)) === copy) drafts.delete(key);
+}
+
+let offered; // until it is added, typed over, or seen to have been sent
+
+function offerOld(key, old) {
   const add = element("button", "btn sm", words.addOld);
   add.type = "button";
   const strip = element("div", "strip warn", element("p", "", icon("i-alert"), element("span", "", words.oldWords)), element("span", "acts", add));
   add.addEventListener("click", () => {
     strip.remove();
-    field().value = [field().value, text].filter(Boolean).join("\n\n");
+    field().value = [field().value, old.text].filter(Boolean).join("\n\n");
     field().focus();
     field().dispatchEvent(new Event("input", { bubbles: true }));
   });
   document.getElementById("guard").replaceChildren(strip);
+  offered = { key, old, strip };
+}
+
+function withdrawSent(line) {
+  if (!offered?.strip.isConnected || !line.matches(".msg.out, .note")) return;
+  if (!unspaced(wordsOf(line)).includes(unspaced(offered.old.text))) return;
+  offered.strip.remove();
+  forgetOld(offered.key, offered.old);
 }
 
 document.addEventListener("desk:meant", (event) => { if (event.target === field()) count(); });
@@ -492,6 +536,7 @@ function watchOwn() {
   new MutationObserver((changes) => {
     const added = changes.flatMap((change) => [...change.addedNodes]).filter((line) => Number(line.dataset?.message) > newest);
     newest = lastMessage();
+    added.forEach(withdrawSent);
     const text = field() && unspaced(meaning(field())?.text ?? field().value);
     if (!text || sending.has(draftKey()) || !added.some((line) => isOwn(line) && unspaced(wordsOf(line)) === text)) return;
     clearWords(written());
@@ -512,3 +557,4 @@ function open() {
 
 document.body.addEventListener("desk:ticket", open);
 open();
+saveLeftBehind();

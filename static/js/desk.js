@@ -259,8 +259,14 @@ document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
   if (leftTicket(ctx)) explain(ctx);
 });
 
+// What was done, but is to be told of above the composer.
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  const said = leftTicket(ctx) && ctx.response?.status < 400 && reason(ctx, "[hx-target='#guard'] .strip p");
+  if (said) toast(said);
+});
+
 const isPage = ({ text }) => /^\s*<!doctype/i.test(text);
-const reason = ({ text }) => new DOMParser().parseFromString(text, "text/html").querySelector(".strip p")?.textContent.trim() ?? "";
+const reason = ({ text }, place = ".strip p") => new DOMParser().parseFromString(text, "text/html").querySelector(place)?.textContent.trim() ?? "";
 
 function explain(ctx) {
   const { status } = ctx.response;

@@ -1,12 +1,14 @@
 // What an open page does with what it hears (stream.js).
 
+import { now } from "./clock.js";
 import { hasEdits } from "./editing.js";
-import { catchUp, hear } from "./live/conversation.js";
+import { catchUp, hear, showParts } from "./live/conversation.js";
 import { byId, sheet } from "./live/parts.js";
 import { refreshQueue, refreshQueueSoon } from "./live/queue.js";
 import { showTitle } from "./live/title.js";
 import { hearTrouble } from "./live/trouble.js";
 
+const DAY_CHECKED = 30_000; // ms
 const SAY_OFF_AFTER = 3000; // ms: a server that restarts is back before anybody needs to know
 
 function show(state) {
@@ -57,6 +59,18 @@ document.body.addEventListener("live:expired", async ({ detail: { login } }) => 
   const answer = await fetch(login, { headers: { "HX-Request": "true" } });
   byId("guard").innerHTML = await answer.text();
 });
+
+// At midnight «сегодня» becomes «вчера», though nothing has happened of which the stream would tell.
+const isOver = (part) => Date.parse(part?.dataset.until) <= now();
+
+function endDay() {
+  if (document.hidden) return;
+  if (isOver(byId("queue"))) refreshQueue();
+  if (isOver(byId("ticket-head")) && !("gone" in sheet().dataset)) showParts();
+}
+
+setInterval(endDay, DAY_CHECKED);
+document.addEventListener("visibilitychange", endDay);
 
 // By then the page has the title that came with an answer.
 document.addEventListener("htmx:finally:request", showTitle);

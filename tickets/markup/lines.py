@@ -51,7 +51,7 @@ EVENT = '<li class="event" id="e{pk}" data-event="{pk}"><span>{text}{subject}{ac
 CHANGED = '<a href="{address}?before={after}#m{pk}" data-read>{text}</a>'
 FORMER = '<a href="{address}" data-opens="choice"{before}>{label}</a>'
 MAP_LINK = '<a class="place" href="{address}" target="_blank" rel="noopener noreferrer">{label}</a>'
-DAY = '<li class="day" data-day="{day}"><time datetime="{day}">{heading}</time></li>\n'
+DAY = '<li class="day" data-day="{day}" data-plain="{plain}"><time datetime="{day}">{heading}</time></li>\n'
 FRESH = '<li class="fresh">{label}</li>\n'
 SERIES = (
     '<li class="series" id="s{first}" data-first="{first}" data-last="{last}"><details hx-get="{part}"'
@@ -217,7 +217,7 @@ class Lines:
 def _heading(line: Day | Fresh) -> SafeString:
     if isinstance(line, Fresh):
         return fill(FRESH, label=_("Новые сообщения"))
-    return fill(DAY, day=line.day, heading=line.heading)
+    return fill(DAY, day=line.day, plain=line.plain, heading=line.heading)
 
 
 def meta(line: Bubble) -> SafeString:

@@ -343,7 +343,10 @@ class TicketReader(models.Model):
 
 
 class Draft(models.Model):
-    """What a person has begun to write on a ticket. It outlives reloads, hand-overs and solving."""
+    """What a person has begun to write on a ticket. It outlives reloads, hand-overs and solving.
+
+    Cleared, it stays without a text and says when.
+    """
 
     ticket = models.ForeignKey(
         Ticket,

@@ -32,7 +32,16 @@ from tickets.operations.cards import reveal_cards
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, mark_gap, prune_changes, wake_snoozed
 from tickets.operations.customers import mute_customer, note_flood, unmute_customer
-from tickets.operations.errors import AnotherText, Invalid, NotAllowed, NotVisible, Refused, Unseen, WrongState
+from tickets.operations.errors import (
+    AnotherText,
+    Invalid,
+    NotAllowed,
+    NotVisible,
+    Outdated,
+    Refused,
+    Unseen,
+    WrongState,
+)
 from tickets.operations.files import attach_file, fail_file, fetch_later, retry_file, start_fetching
 from tickets.operations.handling import (
     add_tag,
@@ -176,6 +185,7 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "NotVisible",
+    "Outdated",
     "PastFile",
     "PastMessage",
     "PastTicket",

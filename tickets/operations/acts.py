@@ -77,11 +77,17 @@ def lock_ticket(ticket_id: int) -> Ticket:
 
 @contextmanager
 def acting(
-    ticket_id: int, *, actor: User, may: Callable[[User, Ticket], bool], seen: Seen | None = None
+    ticket_id: int,
+    *,
+    actor: User,
+    may: Callable[[User, Ticket], bool],
+    seen: Seen | None = None,
+    sees: Callable[[User, Ticket], bool] = access.can_see,
 ) -> Iterator[Act]:
     """Run the body as one act of `actor`: one transaction, the row locked, rights asked inside the lock.
 
-    `seen` is how far the actor has read; None asks for no guard.
+    `seen` is how far the actor has read; None asks for no guard. `sees` is for acts that do nothing anew and show
+    nothing of the ticket.
 
     :raises NotVisible: the actor does not see the ticket.
     :raises NotAllowed: the actor sees it but may not do this.
@@ -89,7 +95,7 @@ def acting(
     """
     with transaction.atomic():
         ticket = lock_ticket(ticket_id)
-        if not access.can_see(actor, ticket):
+        if not sees(actor, ticket):
             raise NotVisible
         if not may(actor, ticket):
             raise NotAllowed

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-    from tickets.models import Message
+    from tickets.models import Draft, Message
     from tickets.operations.seen import Seen
 
 
@@ -55,6 +55,14 @@ class Unseen(Refused):
         self.missed = list(missed)
         self.revised = list(revised)
         self.read_to = read_to
+        super().__init__()
+
+
+class Outdated(Refused):
+    """The same person has written or sent newer words since, elsewhere; `draft` is what they have begun there."""
+
+    def __init__(self, draft: "Draft | None") -> None:
+        self.draft = draft
         super().__init__()
 
 

@@ -1,12 +1,17 @@
 """What one person has read, follows, began to write or looked up. Nobody else's work changes by it."""
 
+from datetime import datetime, timedelta
+
 from django.db import transaction
 from django.utils import timezone
 
 from tickets import access
 from tickets.models import Change, Draft, Event, Message, Sender, Ticket, TicketReader, User
 from tickets.operations.acts import acting, announce, lock_ticket, ring
-from tickets.operations.errors import NotVisible
+from tickets.operations.errors import NotVisible, Outdated
+
+#: Between the clocks of two browsers, each set by the server's over its own line; what comes no later is in time.
+CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 def mark_seen(*, ticket_id: int, user: User, message_id: int) -> None:
@@ -44,33 +49,65 @@ def follow(*, ticket_id: int, user: User, follows: bool) -> None:
 
 
 @transaction.atomic
-def save_draft(*, ticket_id: int, user: User, text: str, is_note: bool = False, quote_id: int | None = None) -> None:
+def save_draft(
+    *,
+    ticket_id: int,
+    user: User,
+    text: str,
+    is_note: bool = False,
+    quote_id: int | None = None,
+    written_at: datetime | None = None,
+) -> None:
     """Keep what this person has begun to write; an empty text clears it. Colleagues learn that someone writes.
 
+    `written_at`: when, where it comes late, as from a page that was cut off.
+
     :raises NotVisible: this person does not see the ticket.
+    :raises Outdated: they have written or sent newer words there since.
     """
+    now = timezone.now()
+    written_at = min(written_at or now, now)
     # Locked, so that who learns of it are those who see the ticket now, whoever moves it at this moment.
     ticket = lock_ticket(ticket_id)
     if not access.can_see(user, ticket):
         raise NotVisible
+    if now - written_at > CLOCKS_DIFFER:
+        _refuse_outdated(ticket, user, written_at)
     if not text.strip():
-        deleted, _rows = Draft.objects.filter(ticket=ticket, user=user).delete()
-        if deleted:
+        begun = Draft.objects.filter(ticket=ticket, user=user).exclude(text="")
+        # The row stays: an older copy in another browser would not know that it was cleared.
+        if begun.update(text="", is_note=False, quote=None, updated_at=written_at):
             announce(ticket, Change.Kind.PEER)
         return
     quote = Message.objects.filter(pk=quote_id, ticket=ticket).first() if quote_id is not None else None
     Draft.objects.update_or_create(
         ticket=ticket,
         user=user,
-        defaults={"text": text, "is_note": is_note, "quote": quote, "updated_at": timezone.now()},
+        defaults={"text": text, "is_note": is_note, "quote": quote, "updated_at": written_at},
     )
     announce(ticket, Change.Kind.PEER)
 
 
+def _refuse_outdated(ticket: Ticket, user: User, written_at: datetime) -> None:
+    surely_after = written_at + CLOCKS_DIFFER
+    draft = Draft.objects.filter(ticket=ticket, user=user).first()
+    is_older = draft is not None and draft.updated_at > surely_after
+    if is_older or ticket.messages.filter(author=user, sent_at__gt=surely_after).exists():
+        raise Outdated(draft)
+
+
 def drop_draft(*, ticket_id: int, user: User) -> None:
-    """What this person had begun is written. Most replies are typed at one go and leave no draft to drop."""
-    if Draft.objects.filter(ticket=ticket_id, user=user).exists():
-        save_draft(ticket_id=ticket_id, user=user, text="")
+    """What this person had begun is written, also where they have lost the ticket since.
+
+    Most replies are typed at one go and leave no draft to drop.
+    """
+    drafts = Draft.objects.filter(ticket=ticket_id, user=user)
+    if not drafts.exists():
+        return
+    with transaction.atomic():
+        ticket = lock_ticket(ticket_id)
+        drafts.delete()
+        announce(ticket, Change.Kind.PEER)
 
 
 def reveal_phone(*, ticket_id: int, actor: User) -> str:

@@ -73,7 +73,8 @@ def reply(
     """Answer the customer: a message, its delivery and the ticket's new state, at once or not at all.
 
     `entities` are the Bot API's MessageEntity objects of the text as it is given here.
-    Replying to an unassigned ticket takes it. The same `client_id` with the same content returns the first message.
+    Replying to an unassigned ticket takes it. The same `client_id` with the same content returns the first message,
+    also where the actor does not see its ticket any more.
 
     :raises Refused: not visible, not allowed, unseen messages, another text under this id, or a value that cannot be
         taken (`text`, `entities`, `files`, `quote`, `snooze_until`).
@@ -84,11 +85,14 @@ def reply(
         check_snooze(snooze_until)
     digest = digest_of(f"{Sender.MANAGER}:{ticket_id}:{then}", words, uploads, quote_id)
 
+    # Who has lost the ticket meanwhile must still hear that the reply was written, or it is written twice.
+    def sees(user: User, ticket: Ticket) -> bool:
+        return access.can_see(user, ticket) or _already_written(user, client_id, digest) is not None
+
     def may(user: User, ticket: Ticket) -> bool:
-        # Who has lost the ticket meanwhile must still hear that the reply was written, or it is written twice.
         return access.can_reply(user, ticket) or _already_written(user, client_id, digest) is not None
 
-    with stored(uploads) as files, acting(ticket_id, actor=actor, may=may) as act:
+    with stored(uploads) as files, acting(ticket_id, actor=actor, may=may, sees=sees) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
             return repeated
@@ -127,12 +131,18 @@ def note(
 ) -> Message:
     """Write to the team; the customer never sees it. Colleagues named as @Имя Фамилия follow the ticket from now on.
 
+    The same `client_id` with the same content returns the first note, whoever sees its ticket by now.
+
     :raises Refused: not visible, another text under this id, or a value that cannot be taken.
     """
     words = _checked_words(text, entities, uploads)
     check_uploads(uploads)
     digest = digest_of(f"{Sender.NOTE}:{ticket_id}", words, uploads, None)
-    with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_note) as act:
+
+    def sees(user: User, ticket: Ticket) -> bool:
+        return access.can_see(user, ticket) or _already_written(user, client_id, digest) is not None
+
+    with stored(uploads) as files, acting(ticket_id, actor=actor, may=access.can_note, sees=sees) as act:
         repeated = _already_written(actor, client_id, digest)
         if repeated is not None:
             return repeated

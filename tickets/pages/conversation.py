@@ -6,7 +6,7 @@ of its first message, whatever came between its parts.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
@@ -170,7 +170,7 @@ class Reading:
         for album, following in zip_longest(albums, albums[1:]):
             if _day(album[0]) != day:
                 day = _day(album[0])
-                lines.append(Day(wording.day_heading(day, self.now), day.isoformat()))
+                lines.append(self._day(day))
                 previous = None
             lines += (history_line(event, names, self.now) for event in _taken(waiting, opened_by=album[0].pk))
             if album is fresh_from:
@@ -181,6 +181,9 @@ class Reading:
             lines += (history_line(event, names, self.now) for event in followed)
             previous = None if followed else album[0]
         return [*lines, *(history_line(event, names, self.now) for event in waiting)]
+
+    def _day(self, day: date) -> Day:
+        return Day(wording.day_heading(day, self.now), day.isoformat(), wording.plain_day(day, self.now))
 
     def _bubble(self, album: list[Message], previous: Message | None) -> Bubble:
         message = album[0]

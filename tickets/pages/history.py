@@ -122,7 +122,7 @@ def _in_words(event: Event, names: Names, now: datetime) -> tuple[str, str]:
             return _opened(event, _name(event, names, "topic"))
         case Event.Kind.SNOOZED:
             until = parse_datetime(str(event.data.get("until", "")))
-            return (_("Отложено, вернётся:"), wording.moment_in_words(until, now)) if until else (_("Отложено"), "")
+            return (_("Отложено, вернётся:"), wording.moment_by_date(until, now)) if until else (_("Отложено"), "")
         case Event.Kind.PRIORITY:
             return _("Приоритет:"), str(dict(Priority.choices).get(event.data.get("priority"), ""))
         case Event.Kind.TOPIC:

@@ -14,6 +14,7 @@ class Day:
 
     heading: str
     day: str
+    plain: str
     kind: str = "day"
 
 

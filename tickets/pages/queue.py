@@ -146,6 +146,7 @@ class Queue:
 
     view: View
     tabs: list[Tab]
+    now: datetime
     waiting: list[Row] = field(default_factory=list)
     resting: list[Row] = field(default_factory=list)
     next_cursor: Cursor | None = None
@@ -156,13 +157,20 @@ class Queue:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever anything this page shows does, but for the passing of time."""
+        """Changes whenever anything this page shows does, but for the passing of time within a day."""
         shown = [
             (row.ticket.pk, row.ticket.version, row.unread, row.draft, row.ticket.last_message_at)
             for row in (*self.waiting, *self.resting)
         ]
         counts = [(tab.view.value, tab.count) for tab in self.tabs]
-        return sha256(repr((self.view.value, counts, shown)).encode()).hexdigest()[:16]
+        days = [end.isoformat() for end in self.day_ends]
+        return sha256(repr((self.view.value, counts, shown, days)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def day_ends(self) -> list[datetime]:
+        """When the day ends for the teams whose tickets are shown, the next end first."""
+        zones = {row.ticket.team.time_zone for row in (*self.waiting, *self.resting)}
+        return sorted({wording.end_of_day(self.now, ZoneInfo(name)) for name in zones})
 
     @property
     def is_empty(self) -> bool:
@@ -228,6 +236,7 @@ def read_queue(
     return Queue(
         view,
         tabs,
+        now,
         [rows[ticket.pk] for ticket in waiting if ticket.pk in rows],
         [rows[ticket.pk] for ticket in resting if ticket.pk in rows],
         _cursor_at(shown[-1]) if more else None,

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -127,6 +127,19 @@ class TicketPage:
     def zone(self) -> ZoneInfo:
         """The clock of the ticket's team."""
         return ZoneInfo(self.ticket.team.time_zone)
+
+    @cached_property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def day_ends(self) -> datetime:
+        return wording.end_of_day(self.now, self.zone)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the parts that follow the ticket do; its day is in their words."""
+        return f"{self.ticket.version}.{self.today}"
 
     @cached_property
     def may(self) -> Rights:
@@ -282,8 +295,8 @@ class OtherTicket:
 def colleagues_writing(ticket: Ticket, reader: User) -> list[User]:
     """Who else has typed on this ticket within the last minute."""
     since = timezone.now() - PEER_WRITES
-    drafts = Draft.objects.filter(ticket=ticket, is_note=False, updated_at__gt=since).exclude(user=reader)
-    return [draft.user for draft in drafts.select_related("user").order_by("-updated_at")]
+    drafts = Draft.objects.filter(ticket=ticket, is_note=False, updated_at__gt=since).exclude(text="")
+    return [draft.user for draft in drafts.exclude(user=reader).select_related("user").order_by("-updated_at")]
 
 
 def people_for(ticket: Ticket) -> "QuerySet[User]":

@@ -1,7 +1,8 @@
 """Times, sizes and names the way the desk says them, in the language of the page."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from django.utils import formats, timezone
 from django.utils.translation import get_language
@@ -30,6 +31,8 @@ def _phrases_in(_language: str | None) -> dict[str, str]:
         "minutes": _unbroken(_("%(minutes)s мин")),
         "hours": _unbroken(_("%(hours)s ч %(minutes)s мин")),
         "days": _unbroken(_("%(days)s дн")),
+        "today": _("Сегодня, %(day)s"),
+        "yesterday": _("Вчера, %(day)s"),
         "kilobytes": _unbroken(_("%(size)s КБ")),
         "megabytes": _unbroken(_("%(size)s МБ")),
     }
@@ -80,6 +83,16 @@ def moment_in_words(moment: datetime, now: datetime) -> str:
     local, today = timezone.localtime(moment), timezone.localtime(now).date()
     names = {today: _("сегодня"), today - timedelta(days=1): _("вчера"), today + timedelta(days=1): _("завтра")}
     day = names.get(local.date()) or _plain_day(local.date(), today)
+    return _at(day, local)
+
+
+def moment_by_date(moment: datetime, now: datetime) -> str:
+    """The same on every day of a year: «24 марта в 9:00»."""
+    local = timezone.localtime(moment)
+    return _at(_plain_day(local.date(), timezone.localtime(now).date()), local)
+
+
+def _at(day: str, local: datetime) -> str:
     return _("%(day)s в %(time)s") % {"day": day, "time": formats.date_format(local, "H:i")}
 
 
@@ -102,13 +115,22 @@ def until_moment(moment: datetime, now: datetime) -> str:
 
 def day_heading(day: date, now: datetime) -> str:
     """The heading over a day of a conversation: «Сегодня, 18 ноября»."""
-    today = timezone.localtime(now).date()
-    plain = _plain_day(day, today)
+    today, plain = timezone.localtime(now).date(), plain_day(day, now)
     if day == today:
-        return _("Сегодня, %(day)s") % {"day": plain}
+        return phrases()["today"] % {"day": plain}
     if day == today - timedelta(days=1):
-        return _("Вчера, %(day)s") % {"day": plain}
+        return phrases()["yesterday"] % {"day": plain}
     return plain
+
+
+def plain_day(day: date, now: datetime) -> str:
+    """The same day by its date alone: «18 ноября»."""
+    return _plain_day(day, timezone.localtime(now).date())
+
+
+def end_of_day(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The midnight after which «сегодня», «вчера» and «завтра» mean other days than they do at `moment`."""
+    return datetime.combine(moment.astimezone(zone).date() + timedelta(days=1), time.min, zone)
 
 
 def _plain_day(day: date, today: date) -> str:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from conftest import PASSWORD
+from conftest import PASSWORD, wrote
 from tickets import operations
 from tickets.models import Draft, Presence, Theme, User
 
@@ -133,6 +133,73 @@ def test_a_note_stays_a_note_and_files_are_asked_for_again(client, aigerim, tick
     composer = client.get(sign_in(client, **carried(page)).url).context["page"].composer
     assert composer.is_note
     assert composer.quote.pk == ticket.opened_by_id
+
+
+NEW_WORDS = 'Курьер будет до 19:00, "позвонит" за час'
+
+
+@pytest.fixture
+def edit_at_the_door(client, aigerim, ticket, answer):
+    """A reply is edited without a script after the session has ended: the reply, and the login page that answers."""
+    reply = answer(ticket, aigerim, "Курьер будет до 18:00")
+    page = client.post(reverse("tickets:edit", args=[ticket.pk, reply.pk]), {"text": NEW_WORDS, "seen": reply.pk})
+    assert page.status_code == 401
+    assert "новый текст будет там, где вы его правили" in page.text
+    return reply, page
+
+
+def shown(client, ticket, **query):
+    """The draft in the reply's field, and the words in the field of each reply being edited."""
+    page = client.get(reverse("tickets:ticket", args=[ticket.pk], query=query))
+    edits = re.findall(r'<textarea id="edit-(\d+)"[^>]*>([^<]*)<', page.text)
+    return page.context["page"].composer.text, {int(pk): unescape(words) for pk, words in edits}
+
+
+def test_an_edit_the_session_ended_under_is_an_edit_after_signing_in(client, ticket, edit_at_the_door):
+    reply, page = edit_at_the_door
+    again = sign_in(client, password="wrong-password", **carried(page))
+    assert "новый текст будет там, где вы его правили" in again.text
+    answer = sign_in(client, **carried(again))
+    assert answer.url == reverse("tickets:ticket", args=[ticket.pk], query={"edit": reply.pk}) + f"#m{reply.pk}"
+    for _time in range(2):  # and though the page is loaded again
+        assert shown(client, ticket, edit=reply.pk) == ("", {reply.pk: NEW_WORDS})
+    assert not Draft.objects.exists()
+    reply.refresh_from_db()
+    assert reply.text == "Курьер будет до 18:00"
+
+
+@pytest.mark.parametrize("way", ["saved", "given up"])
+def test_words_of_an_edit_are_forgotten_once_they_are_saved_or_given_up(client, ticket, edit_at_the_door, way):
+    reply, page = edit_at_the_door
+    sign_in(client, **carried(page))
+    if way == "saved":
+        values = {"text": "До 20:00", "seen": reply.pk}
+        client.post(reverse("tickets:edit", args=[ticket.pk, reply.pk]), values)
+        reply.refresh_from_db()
+    else:
+        client.get(reverse("tickets:ticket", args=[ticket.pk]))
+    assert shown(client, ticket, edit=reply.pk) == ("", {reply.pk: reply.text})
+
+
+def test_an_edit_stays_one_though_its_reply_stands_further_up_by_now(client, timur, ticket, edit_at_the_door):
+    reply, page = edit_at_the_door
+    for number in range(60):
+        wrote(timur, f"Ещё {number}", ticket=ticket)
+    sign_in(client, **carried(page))
+    assert shown(client, ticket, edit=reply.pk) == ("", {reply.pk: NEW_WORDS})
+
+
+def test_an_edit_that_came_too_late_can_still_be_copied(client, ticket, edit_at_the_door):
+    reply, page = edit_at_the_door
+    operations.start_sending(delivery_id=reply.pk)
+    sign_in(client, **carried(page))
+    assert shown(client, ticket, edit=reply.pk) == ("", {reply.pk: NEW_WORDS})
+
+
+def test_another_person_at_the_same_browser_finds_nothing_of_an_edit(client, dana, ticket, edit_at_the_door):
+    answer = sign_in(client, username="dana", **carried(edit_at_the_door[1]))
+    assert client.get(answer.url).status_code == 404
+    assert not Draft.objects.exists()
 
 
 def test_words_for_a_ticket_that_is_hidden_are_kept_nowhere(client, dana, ticket):

@@ -1,5 +1,6 @@
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -145,6 +146,65 @@ def test_pressing_twice_writes_once(desk, aigerim, ticket):
     assert len(replies(ticket)) == 1
 
 
+NOT_THEIRS = "Обращение №{} больше не у вас."
+
+
+@pytest.fixture
+def lost(ticket, saule, other_team):
+    """Takes the ticket out of Aigerim's sight."""
+    return lambda: operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "said"),
+    [
+        ("reply", "wait", "Ответ уже принят и второй раз не уйдёт."),
+        ("reply", "resolve", "Ответ уже принят и второй раз не уйдёт."),
+        ("note", "wait", "Заметка уже сохранена."),
+    ],
+)
+def test_a_repeat_whose_ticket_is_lost_hears_that_it_was_written_and_sees_nothing_more(
+    htmx, desk, aigerim, ticket, lost, kind, then, said
+):
+    values = words(ticket, kind=kind, then=then, after=0, event=0)
+    assert htmx(aigerim).post(address(ticket), values).status_code == 200
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте зарядку")
+    lost()
+    written = ticket.messages.count()
+    told = htmx(aigerim).post(address(ticket), values)
+    assert told.status_code == 200
+    assert f"{said} {NOT_THEIRS.format(ticket.pk)}" in told.text
+    assert not any(hidden in told.text for hidden in ("Тимур", "ноутбук", "зарядку", "решено", f"/t/{ticket.pk}/"))
+    assert not Draft.objects.exists()
+    plain = desk(aigerim).post(address(ticket), values, follow=True)
+    assert plain.redirect_chain[0][0] == reverse("tickets:queue")
+    assert f"{said} {NOT_THEIRS.format(ticket.pk)}" in plain.text
+    assert f"/t/{ticket.pk}/" not in plain.text
+    assert ticket.messages.count() == written
+
+
+@pytest.mark.parametrize("kind", ["reply", "note"])
+def test_of_a_lost_ticket_only_the_same_words_of_the_same_person_are_told(htmx, aigerim, bolat, ticket, lost, kind):
+    values = words(ticket, kind=kind)
+    htmx(aigerim).post(address(ticket), values)
+    lost()
+    written = ticket.messages.count()
+    assert htmx(bolat).post(address(ticket), values).status_code == 404
+    for other in ({"text": "Другое"}, {"client_id": str(uuid.uuid4())}, {"seen": "x"}, {"text": ""}):
+        assert htmx(aigerim).post(address(ticket), {**values, **other}).status_code == 404
+    assert ticket.messages.count() == written
+
+
+def test_a_repeat_whose_ticket_a_colleague_has_now_is_shown_where_it_stands(htmx, aigerim, bolat, ticket):
+    client, values = htmx(aigerim), words(ticket, after=ticket.last_message_id)
+    client.post(address(ticket), values)
+    operations.assign(ticket_id=ticket.pk, actor=aigerim, assignee_id=bolat.pk)
+    told = client.post(address(ticket), values)
+    assert told.status_code == 200
+    assert f'id="m{replies(ticket)[0].pk}"' in told.text
+    assert len(replies(ticket)) == 1
+
+
 def test_another_text_under_the_same_id_is_refused_with_a_fresh_one(htmx, aigerim, ticket):
     client, values = htmx(aigerim), words(ticket)
     client.post(address(ticket), values)
@@ -258,7 +318,18 @@ def test_a_draft_is_kept_and_cleared(htmx, aigerim, ticket):
     draft = Draft.objects.get()
     assert (draft.text, draft.is_note, draft.user) == ("Начало", True, aigerim)
     client.post(address(ticket, "draft"), {"text": ""})
-    assert not Draft.objects.exists()
+    assert not Draft.objects.exclude(text="").exists()
+
+
+def test_a_late_draft_is_answered_with_the_newer_one(htmx, aigerim, ticket):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Новое", is_note=True)
+    at = (timezone.now() - timedelta(minutes=1)).isoformat()
+    answer = htmx(aigerim).post(address(ticket, "draft"), {"text": "Старое", "at": at})
+    assert answer.status_code == 409
+    newer = answer.json()
+    assert (newer["text"], newer["note"], newer["quote"]) == ("Новое", True, "")
+    assert newer["at"] <= newer["now"]
+    assert Draft.objects.get().text == "Новое"
 
 
 def test_an_empty_draft_never_touches_a_colleagues(htmx, aigerim, bolat, ticket):

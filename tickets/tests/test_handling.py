@@ -398,9 +398,67 @@ def test_a_draft_survives_until_it_is_empty(ticket: Ticket, aigerim: User, bolat
     assert draft(aigerim) == "Сейчас узнаю"
     assert draft(bolat) is None
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text=" ")
-    assert draft(aigerim) is None
+    assert not draft(aigerim)
     with pytest.raises(operations.NotVisible):
         operations.save_draft(ticket_id=ticket.pk, user=dana, text="…")
+
+
+def test_words_that_come_late_give_way_to_newer_ones(ticket: Ticket, aigerim: User, bolat: User) -> None:
+    now = timezone.now()
+
+    def came(text: str, seconds_ago: int, user: User = aigerim) -> str:
+        written_at = now - timedelta(seconds=seconds_ago)
+        operations.save_draft(ticket_id=ticket.pk, user=user, text=text, written_at=written_at)
+        return Draft.objects.get(ticket=ticket, user=user).text
+
+    assert came("без связи, но одни", 300) == "без связи, но одни"
+    assert came("новее", 200) == "новее"
+    assert came("чужие", 100, bolat) == "чужие"
+    assert came("в тот же миг", 203) == "в тот же миг"
+    for late in ("старое", ""):
+        with pytest.raises(operations.Outdated) as refused:
+            came(late, 250)
+        assert refused.value.draft is not None
+        assert refused.value.draft.text == "в тот же миг"
+    assert came("из будущего", -300) == "из будущего"
+    assert came("теперь", 0) == "теперь"
+
+
+def test_words_that_come_late_give_way_to_a_cleared_draft_too(ticket: Ticket, aigerim: User) -> None:
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое", quote_id=ticket.last_message_id)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    with pytest.raises(operations.Outdated):
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое", written_at=a_minute_ago)
+    left = Draft.objects.get()
+    assert (left.text, left.quote) == ("", None)
+
+
+def test_clearing_tells_colleagues_once_and_leaves_nothing_where_nothing_was(ticket: Ticket, aigerim: User) -> None:
+    def told() -> int:
+        return Change.objects.filter(ticket=ticket, kind=Change.Kind.PEER).count()
+
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    assert told() == 0
+    assert not Draft.objects.exists()
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Начало")
+    for _time in range(2):
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+        assert told() == 2
+
+
+def test_words_that_come_late_give_way_to_what_has_been_sent(
+    ticket: Ticket, aigerim: User, saule: User, answer: Callable[..., Message]
+) -> None:
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    answer(ticket, saule)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="одни", written_at=a_minute_ago)
+    operations.drop_draft(ticket_id=ticket.pk, user=aigerim)
+    answer(ticket, aigerim)
+    with pytest.raises(operations.Outdated) as refused:
+        operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое", written_at=a_minute_ago)
+    assert refused.value.draft is None
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="уже следующее")
 
 
 def test_a_draft_keeps_no_quote_from_another_ticket(ticket: Ticket, timur: Customer, aigerim: User) -> None:

@@ -174,6 +174,32 @@ def test_an_unchanged_queue_is_not_sent_again(htmx, aigerim, ticket):
     assert client.get(QUEUE, {"v": fingerprint}).status_code == 200
 
 
+def test_an_unchanged_queue_is_sent_again_when_its_day_is_over(htmx, clock, midnight, aigerim, ticket, answer):
+    answer(ticket, aigerim)
+    client = htmx(aigerim)
+    fingerprint = client.get(QUEUE).context["queue"].fingerprint
+    clock(midnight - timedelta(seconds=1))
+    assert client.get(QUEUE, {"v": fingerprint}).status_code == 204
+    clock(midnight)
+    fresh = client.get(QUEUE, {"v": fingerprint})
+    assert ">вчера</time>" in fresh.text
+    assert client.get(QUEUE, {"v": fresh.context["queue"].fingerprint}).status_code == 204
+
+
+def test_each_teams_day_ends_by_its_own_clock(htmx, clock, midnight, aigerim, ticket, other_team):
+    other_team.members.add(aigerim)
+    other_team.time_zone = "Asia/Tokyo"
+    other_team.save()
+    far = waiting(1, minutes=3)
+    Ticket.objects.filter(pk=far.pk).update(team=other_team)
+    client = htmx(aigerim)
+    queue = client.get(QUEUE, {"view": "all"}).context["queue"]
+    assert len(queue.day_ends) == 2
+    assert midnight in queue.day_ends
+    clock(queue.day_ends[0])
+    assert client.get(QUEUE, {"view": "all", "v": queue.fingerprint}).status_code == 200
+
+
 def test_the_view_chosen_beside_an_open_ticket_stands_in_its_address(htmx, aigerim, ticket):
     address = reverse("tickets:ticket", args=[ticket.pk])
     headers = {"HX-Current-URL": f"http://testserver{address}?view=mine"}

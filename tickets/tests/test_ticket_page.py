@@ -365,9 +365,36 @@ def test_lines_after_the_last_one_shown(htmx, aigerim, ticket, answer):
 def test_an_unchanged_part_is_not_sent_again(htmx, aigerim, ticket, name):
     client, address = htmx(aigerim), reverse(f"tickets:{name}", args=[ticket.pk])
     ticket.refresh_from_db()
-    assert client.get(address, {"v": ticket.version}).status_code == 204
+    version = client.get(page(ticket)).context["page"].version
+    assert client.get(address, {"v": version}).status_code == 204
     operations.set_topic(ticket_id=ticket.pk, actor=aigerim, topic_id=Topic.objects.create(name="Ремонт").pk)
-    assert client.get(address, {"v": ticket.version}).status_code == 200
+    assert client.get(address, {"v": version}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["head", "panel", "state"])
+def test_an_unchanged_part_is_sent_again_when_the_day_is_over(htmx, clock, midnight, aigerim, ticket, name):
+    client, address = htmx(aigerim), reverse(f"tickets:{name}", args=[ticket.pk])
+    operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=midnight + timedelta(hours=9))
+    opened = client.get(page(ticket))
+    assert "Отложено до: завтра в 09:00" in opened.text
+    version = opened.context["page"].version
+    clock(midnight - timedelta(seconds=1))
+    assert client.get(address, {"v": version}).status_code == 204
+    clock(midnight)
+    fresh = client.get(address, {"v": version})
+    assert fresh.status_code == 200
+    assert "завтра в" not in fresh.text
+    assert client.get(address, {"v": client.get(page(ticket)).context["page"].version}).status_code == 204
+
+
+def test_history_names_the_day_a_ticket_was_to_come_back(desk, clock, midnight, aigerim, ticket):
+    """It is read on other days too, and on pages that stay open."""
+    operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=midnight + timedelta(hours=9))
+    client = desk(aigerim)
+    line = re.search(r"Отложено, вернётся:.*?</span>", client.get(page(ticket)).text)[0]
+    assert re.search(r"\b\d\d? \w+ в 09:00", line)
+    clock(midnight)
+    assert line in client.get(page(ticket)).text
 
 
 def test_colleagues_who_write_are_named_to_each_other(htmx, aigerim, bolat, ticket):
@@ -375,6 +402,20 @@ def test_colleagues_who_write_are_named_to_each_other(htmx, aigerim, bolat, tick
     address = reverse("tickets:peer", args=[ticket.pk])
     assert "Айгерим Сатпаева" in htmx(bolat).get(address).text
     assert "Айгерим Сатпаева" not in htmx(aigerim).get(address).text
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    assert "Айгерим Сатпаева" not in htmx(bolat).get(address).text
+
+
+def test_a_cleared_draft_is_no_draft_but_says_when_it_was_cleared(desk, clock, midnight, aigerim, ticket):
+    quote_id = ticket.opened_by_id
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="Проверьте", is_note=True, quote_id=quote_id)
+    clock(midnight)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    opened = desk(aigerim).get(page(ticket))
+    composer = opened.context["page"].composer
+    assert (composer.text, composer.is_note, composer.quote) == ("", False, None)
+    assert opened.context["page"].written_at == midnight
+    assert "Черновик:" not in opened.text
 
 
 def test_a_draft_comes_back_with_the_page(desk, aigerim, ticket):

@@ -1,20 +1,23 @@
 """What a manager does with a ticket: answer, note, take, hand over, solve, put away, sort."""
 
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tickets import operations
 from tickets.forms import AssignForm, DraftForm, PriorityForm, SeenForm, SnoozeForm, TagForm, TopicForm, WriteForm
-from tickets.models import Status, Ticket
-from tickets.operations import Seen, Then
+from tickets.models import Draft, Message, Status, Ticket
+from tickets.operations import NotVisible, Outdated, Seen, Then
 from tickets.pages.ticket import TicketPage
-from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid
+from tickets.views.answers import DeskRequest, act_on_ticket, changed, valid, write_on_ticket
 
 
-@act_on_ticket
+@write_on_ticket
 def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     """The composer's one door: its mode says whether the customer or only the team reads it."""
     if request.POST.get("kind") == "note":
@@ -25,19 +28,19 @@ def reply(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     is_solved = written.ticket is not None and written.ticket.status == Status.RESOLVED
     solved = is_solved and form.reply_values["then"] == Then.RESOLVE
     if not solved:
-        return _written(request, ticket, form)
-    return _written(request, ticket, form, toast=_solved(ticket), undo=form.read_to)
+        return _written(request, ticket, form, written)
+    return _written(request, ticket, form, written, toast=_solved(ticket), undo=form.read_to)
 
 
-@act_on_ticket
+@write_on_ticket
 def note(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     return _note(request, ticket)
 
 
 def _note(request: DeskRequest, ticket: Ticket) -> HttpResponse:
     form = _write_form(request, ticket)
-    operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
-    return _written(request, ticket, form)
+    written = operations.note(ticket_id=ticket.pk, actor=request.user, **form.note_values)
+    return _written(request, ticket, form, written)
 
 
 def _write_form(request: DeskRequest, ticket: Ticket) -> WriteForm:
@@ -47,12 +50,19 @@ def _write_form(request: DeskRequest, ticket: Ticket) -> WriteForm:
 
 
 def _written(
-    request: DeskRequest, ticket: Ticket, form: WriteForm, *, toast: str = "", undo: Seen | None = None
+    request: DeskRequest,
+    ticket: Ticket,
+    form: WriteForm,
+    written: Message,
+    *,
+    toast: str = "",
+    undo: Seen | None = None,
 ) -> HttpResponse:
     """What was written is no draft any more, and what stood above it has been read."""
     operations.drop_draft(ticket_id=ticket.pk, user=request.user)
-    operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.read_to.message)
-    return changed(request, ticket, toast=toast, undo=undo, written=True)
+    with suppress(NotVisible):  # written for the first time or not, by now the ticket may be lost
+        operations.mark_seen(ticket_id=ticket.pk, user=request.user, message_id=form.read_to.message)
+    return changed(request, ticket, toast=toast, undo=undo, written=written)
 
 
 @act_on_ticket
@@ -154,15 +164,28 @@ def mark_unread(request: DeskRequest, ticket: Ticket) -> HttpResponse:
 
 @act_on_ticket
 def save_draft(request: DeskRequest, ticket: Ticket) -> HttpResponse:
+    """A draft that comes late is answered with the newer one, which takes its place in the field."""
     draft = valid(DraftForm(request.POST))
-    operations.save_draft(
-        ticket_id=ticket.pk,
-        user=request.user,
-        text=draft["text"],
-        is_note=draft["is_note"],
-        quote_id=draft["quote"],
-    )
+    try:
+        operations.save_draft(
+            ticket_id=ticket.pk,
+            user=request.user,
+            text=draft["text"],
+            is_note=draft["is_note"],
+            quote_id=draft["quote"],
+            written_at=draft["at"],
+        )
+    except Outdated as refusal:
+        return JsonResponse(_newer(refusal.draft), status=refusal.status)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+def _newer(draft: Draft | None) -> dict[str, Any]:
+    now = timezone.now()
+    if draft is None:
+        return {"text": "", "note": False, "quote": "", "at": now, "now": now}
+    quote = str(draft.quote_id or "")
+    return {"text": draft.text, "note": draft.is_note, "quote": quote, "at": draft.updated_at, "now": now}
 
 
 @act_on_ticket

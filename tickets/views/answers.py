@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
@@ -20,7 +21,7 @@ from django_htmx.middleware import HtmxDetails
 
 from tickets import access
 from tickets.forms import SignInForm
-from tickets.models import Ticket, User, View
+from tickets.models import Message, Sender, Ticket, User, View
 from tickets.operations import AnotherText, Invalid, NotVisible, Refused, Seen
 from tickets.pages.queue import Row, read_queue
 from tickets.pages.ticket import TicketPage, ticket_for_page
@@ -57,15 +58,29 @@ def find_ticket(request: DeskRequest, ticket_id: int) -> Ticket:
 def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
     """A POST that acts on one visible ticket. A refusal becomes its answer; the text typed comes back with it."""
 
+    @wraps(view)
+    def act(request: DeskRequest, ticket: Ticket, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not access.can_see(request.user, ticket):
+            raise NotVisible
+        return view(request, ticket, *args, **kwargs)
+
+    return write_on_ticket(act)
+
+
+def write_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
+    """As `act_on_ticket`, where the operation alone says for whom the ticket is there: a browser may repeat what it
+    has written on a ticket it has lost since, and must hear that it was written. The view shows nothing of a ticket.
+    """
+
     @login_not_required  # it asks for a sign-in itself, so that the text typed comes through that too
     @require_POST
     @wraps(view)
     def act(visitor: VisitorRequest, ticket_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not visitor.user.is_authenticated:
-            return sign_in_first(visitor, ticket_id)
+            return sign_in_first(visitor, ticket_id, cast("int | None", kwargs.get("message_id")))
         request = cast("DeskRequest", visitor)
         ticket = Ticket.objects.select_related("customer", "topic", "assignee", "team").filter(pk=ticket_id).first()
-        if ticket is None or not access.can_see(request.user, ticket):
+        if ticket is None:
             raise Http404(NotVisible.message)
         try:
             return view(request, ticket, *args, **kwargs)
@@ -79,18 +94,21 @@ def act_on_ticket(view: TicketView[P]) -> Callable[..., HttpResponse]:
 
 
 @never_cache
-def sign_in_first(request: VisitorRequest, ticket_id: int) -> HttpResponse:
-    """The session is over: the login page, from which what was typed goes on to the ticket's page as a draft.
+def sign_in_first(request: VisitorRequest, ticket_id: int, message_id: int | None = None) -> HttpResponse:
+    """The session is over: the login page, from which what was typed goes on to the ticket's page: new words of message
+    `message_id` to where they were typed, any other as a draft.
 
     Nothing is kept here for somebody unknown: the page itself holds it.
     """
     page = reverse("tickets:ticket", args=[ticket_id])
     if request.htmx:
         return redirect_to_login(page)
+    edited = message_id if "text" in request.POST else None
     context = {
         "form": SignInForm(request),
-        "next": page,
+        "next": f"{page}?edit={edited}#m{edited}" if edited is not None else page,
         "carried": {
+            "edit": edited or "",
             "ticket": ticket_id,
             "text": request.POST.get("text", ""),
             "is_note": "on" if request.POST.get("kind") == "note" else "",
@@ -127,7 +145,7 @@ def changed(
     *,
     toast: str = "",
     undo: Seen | None = None,
-    written: bool = False,
+    written: Message | None = None,
     message_id: int | None = None,
 ) -> HttpResponse:
     """What an act changed: fragments for htmx, the page again otherwise.
@@ -136,6 +154,8 @@ def changed(
     the composer gets the id of its next message; `message_id` names the bubble to show anew.
     """
     fresh = ticket_for_page(request.user, ticket.pk, with_row=True)
+    if fresh is None and written is not None:
+        return written_and_lost(request, ticket, written)
     if toast and (fresh is None or not request.htmx):
         messages.success(request, toast)
     if fresh is None:
@@ -179,6 +199,21 @@ def gone_to_queue(request: DeskRequest) -> HttpResponse:
     """The ticket went out of this person's sight by their own act: back to the queue."""
     if request.htmx:
         return HttpResponseClientRedirect(reverse("tickets:queue"))
+    return redirect("tickets:queue")
+
+
+def written_and_lost(request: DeskRequest, ticket: Ticket, message: Message) -> HttpResponse:
+    """What was written stands in a ticket this person sees no more: words that it does, and nothing of the ticket.
+
+    The page stays as it is: by now another ticket may be open in it.
+    """
+    is_note = message.sender == Sender.NOTE
+    written = _("Заметка уже сохранена.") if is_note else _("Ответ уже принят и второй раз не уйдёт.")
+    lost = _("Обращение №%(n)s больше не у вас.") % {"n": ticket.pk}
+    said = f"{written} {lost}"
+    if request.htmx:
+        return render(request, "tickets/_lost.html", {"said": said})
+    messages.success(request, said)
     return redirect("tickets:queue")
 
 

@@ -26,7 +26,7 @@ from tickets.forms import CarriedForm, ProfileForm, SignInForm
 from tickets.guesses import guessed_wrong, may_guess
 from tickets.models import Presence, User
 from tickets.operations import NotVisible
-from tickets.sessions import BEGAN, HAS_GIVEN_CODE, caller
+from tickets.sessions import BEGAN, HAS_GIVEN_CODE, RETYPED, Retyped, caller
 from tickets.views.answers import DeskRequest, VisitorRequest
 
 STEP_SALT = "tickets.sign_in"
@@ -110,11 +110,17 @@ def _signed_in(request: VisitorRequest, user: User, *, remember: bool, has_given
 
 
 def _keep_words(request: HttpRequest, user: User) -> None:
-    """What was being sent when the session ended becomes this person's draft, where they see that ticket."""
+    """What was being sent when the session ended becomes this person's draft, where they see that ticket. An edit waits
+    in the session for its page: as a draft it would be one click away from leaving as another reply.
+    """
     form = CarriedForm(request.POST)
     if not form.is_valid() or not form.cleaned_data["text"].strip():
         return
     carried = form.cleaned_data
+    if carried["edit"] is not None:
+        kept = Retyped(ticket=carried["ticket"], message=carried["edit"], text=carried["text"])
+        request.session[RETYPED] = kept
+        return
     with suppress(NotVisible):
         operations.save_draft(
             ticket_id=carried["ticket"],

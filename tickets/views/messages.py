@@ -18,6 +18,7 @@ from tickets.models import Message, Ticket
 from tickets.pages.bubbles import former_words
 from tickets.pages.ticket import TicketPage
 from tickets.rendering import render_note, render_text
+from tickets.sessions import RETYPED
 from tickets.text import utf16_length
 from tickets.views.answers import DeskRequest, act_on_ticket, changed, find_ticket, valid, view_of
 
@@ -68,7 +69,9 @@ def _shown_again(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpR
 def edit(request: DeskRequest, ticket: Ticket, message_id: int) -> HttpResponse:
     message = _of_ticket(ticket, message_id)
     words = retyped(request.POST.get("text", ""), Formatted(message.text, message.entities))
-    return _decide(request, ticket, message_id, operations.edit_reply, **words._asdict())
+    answer = _decide(request, ticket, message_id, operations.edit_reply, **words._asdict())
+    request.session.pop(RETYPED, None)
+    return answer
 
 
 @act_on_ticket

@@ -1,5 +1,6 @@
 """The ticket's page and its parts."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from django.http import Http404, HttpResponse
@@ -10,6 +11,7 @@ from django.views.decorators.http import require_safe
 from tickets.models import Tag, Topic
 from tickets.pages.queue import read_row
 from tickets.pages.ticket import TicketPage, colleagues_writing, people_for
+from tickets.sessions import RETYPED, Retyped
 from tickets.views.answers import DeskRequest, find_ticket, ticket_answer, view_of
 
 
@@ -26,7 +28,20 @@ def ticket(request: DeskRequest, ticket_id: int) -> HttpResponse:
         before=_number(request, "before"),
         unfolded="unfolded" in request.GET,
     )
-    return ticket_answer(request, page)
+    return ticket_answer(request, _with_retyped(request, page))
+
+
+def _with_retyped(request: DeskRequest, page: TicketPage) -> TicketPage:
+    """The page with what its session keeps of an edit (`sign_in_first`); without the edit that is given up."""
+    kept: Retyped | None = request.session.get(RETYPED)
+    if kept is None or kept["ticket"] != page.ticket.pk:
+        return page
+    if kept["message"] != page.editing_id:
+        del request.session[RETYPED]
+        return page
+    is_further_up = page.editing_id not in {message.pk for message in page.conversation.messages}
+    before = page.editing_id + 1 if is_further_up else page.before
+    return replace(page, retyped=kept["text"], before=before)
 
 
 @require_safe
@@ -75,9 +90,9 @@ def state(request: DeskRequest, ticket_id: int) -> HttpResponse:
 
 
 def _part(request: DeskRequest, ticket_id: int, template: str) -> HttpResponse:
-    """A part of the page that follows the ticket's version; 204 where the browser has it already."""
+    """A part of the page that follows the ticket's version and the day; 204 where the browser has it already."""
     page = TicketPage(find_ticket(request, ticket_id), request.user)
-    if _number(request, "v") == page.ticket.version:
+    if request.GET.get("v") == page.version:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     with timezone.override(page.zone):
         return render(request, template, {"page": page, "view": view_of(request)})

@@ -6,6 +6,7 @@ import { countUnlookedAt } from "./title.js";
 const PEER_WRITES = 60_000; // ms after the last sign of writing
 const AT_BOTTOM = 48; // px
 const MANY = 100; // lines; an answer with so many may have left out more
+const DAY = 86_400_000; // ms
 const SERIES = 40; // photos that stand open until the page asks which of them to fold
 
 let heard = []; // ids of messages that must be on the page
@@ -120,7 +121,7 @@ async function renew(line) {
   if (shown?.dataset.message && !shown.querySelector("textarea") && !shown.isEqualNode(line)) await morph(shown, line.outerHTML);
 }
 
-const showParts = once(() => ofTicket(async (url, isStillOpen) => {
+export const showParts = once(() => ofTicket(async (url, isStillOpen) => {
   const view = byId("queue").dataset.view;
   const version = byId("ticket-head").dataset.version;
   const show = async (name, id) => {
@@ -129,10 +130,28 @@ const showParts = once(() => ofTicket(async (url, isStillOpen) => {
     return html;
   };
   if (!(await show("head", "ticket-head"))) return;
+  turnDay();
   await Promise.all([show("panel", "panel-ticket"), show("state", "ticket-state")]);
   if (worked !== works()) showKnown();
   worked = works();
 }));
+
+// The words of a day where the ticket's team is: the headings turn where they stand, what the server words comes anew.
+const today = () => byId("ticket-head")?.dataset.today;
+let day = today();
+
+function turnDay() {
+  if (day === today()) return;
+  day = today();
+  if (!day) return;
+  const yesterday = new Date(Date.parse(day) - DAY).toISOString().slice(0, day.length);
+  const phrases = { [day]: words.today, [yesterday]: words.yesterday };
+  for (const heading of document.querySelectorAll("#log-list > [data-day]")) {
+    const { day: own, plain } = heading.dataset;
+    heading.firstElementChild.textContent = phrases[own]?.replace("%(day)s", plain) ?? plain;
+  }
+  showRest();
+}
 
 // What may be done with a message follows who works on the ticket: taken or handed over, its bubbles are drawn anew.
 const works = () => "works" in (byId("ticket-head")?.dataset ?? {});
@@ -149,6 +168,7 @@ function dropRepeatedDays() {
 
 document.addEventListener("htmx:after:swap", () => {
   dropRepeatedDays();
+  turnDay();
   if (worked === works()) return;
   worked = works();
   if (byId("log-list")) showKnown();
@@ -264,6 +284,7 @@ document.body.addEventListener("desk:ticket", () => {
   heard = [];
   isBehind = false;
   worked = works();
+  day = today();
   askToFoldAt = SERIES;
   catchUp(); // since its page was made
 });

@@ -54,13 +54,28 @@ function isFrozen(fresh) {
 
 async function showRowsInPlace(fresh) {
   waiting = fresh;
-  for (const row of fresh.querySelectorAll(".row")) {
-    const shown = byId(row.id);
-    if (shown) await morph(shown, row.outerHTML);
-  }
+  await showRows(fresh);
+  // Only at the end of a day rows further down have other words though nothing has happened to their tickets.
+  if (fresh.dataset.until !== byId("queue").dataset.until) await showRowsFurther(fresh);
   markLeft(fresh);
   await morph(document.querySelector(".queue-head"), fresh.querySelector(".queue-head").outerHTML);
-  byId("queue").dataset.v = fresh.dataset.v;
+  Object.assign(byId("queue").dataset, { v: fresh.dataset.v, until: fresh.dataset.until });
+}
+
+// Returns how many of the rows this page shows.
+async function showRows(fresh) {
+  const rows = [...fresh.querySelectorAll(".row")].filter((row) => byId(row.id));
+  for (const row of rows) await morph(byId(row.id), row.outerHTML);
+  return rows.length;
+}
+
+async function showRowsFurther(fresh) {
+  let page = fresh;
+  do {
+    const more = page.querySelector("#more-rows a");
+    if (!more) return;
+    page = parsed(await part(more.getAttribute("href")));
+  } while (await showRows(page));
 }
 
 // What has left the view keeps its place under the hand, but what it said may not be true any more. Of more than a page

@@ -2,7 +2,8 @@
 
 import io
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Draft, Message, Sender, Ticket, User
+from tickets.models import Draft, Message, Sender, Team, Ticket, User
 from tickets.tests.browser.conftest import OpenPage, go_to
 from tickets.text import pieces_of
 
@@ -418,6 +419,24 @@ def test_what_is_forbidden_is_tried_once_more_and_no_oftener(page):
     assert len(tries) == 2
 
 
+def test_a_reply_that_had_left_is_not_kept_though_its_ticket_is_lost(page, aigerim, saule, ticket, answer, other_team):
+    page.route(re.compile(r"/reply/$"), lambda route: route.abort(), times=1)
+    client_id = page.locator("#client-id").input_value()
+    page.fill(FIELD, "Проверьте зарядку")
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Нет связи с сервером")
+    answer(ticket, aigerim, "Проверьте зарядку", client_id=client_id)
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    page.press(FIELD, "Control+Enter")
+    expect(page.locator(GUARD)).to_contain_text("Ответ уже принят и второй раз не уйдёт.")
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(SAVED)).to_have_text("")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    expect(page.locator(SAVED)).to_have_text("")
+    assert page.evaluate("localStorage.length") == 0
+    assert replies() == ["Проверьте зарядку"]
+
+
 OLD_COPY = """([ticket, text, at]) => localStorage.setItem(
     `draft ${document.body.dataset.user} ${ticket}`, JSON.stringify({text, note: false, quote: "", at})
 )"""
@@ -444,6 +463,17 @@ def test_an_old_copy_gives_way_to_a_newer_draft_from_elsewhere(page, aigerim, ti
     assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
 
 
+def test_an_old_copy_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket):
+    leave_copy(page, ticket, "старое", seconds_ago=60)
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="старое и дальше")
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert not Draft.objects.exclude(text="").exists()
+
+
 def test_an_old_copy_of_what_was_sent_elsewhere_is_not_unsent(page, aigerim, ticket, answer):
     leave_copy(page, ticket, "Проверьте заряд", seconds_ago=60)
     answer(ticket, aigerim, "Проверьте зарядку, пожалуйста")
@@ -460,6 +490,147 @@ def test_a_newer_copy_goes_before_the_servers_draft(page, aigerim, ticket):
     expect(page.locator(FIELD)).to_have_value("новое")
     expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
     assert Draft.objects.get(user=aigerim).text == "новое"
+
+
+@pytest.fixture
+def left_offline(page: Page, clock: Callable[[datetime], None]) -> Callable[[], None]:
+    """A page that was cut off with a draft, and lies about for a minute; the call gives it the connection back."""
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    clock(timezone.now() + timedelta(minutes=1))
+    return lambda: page.unroute(re.compile(r"/draft/$"))
+
+
+def test_a_page_that_was_cut_off_gives_way_to_a_newer_draft_and_offers_its_own(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое", is_note=True)
+    left_offline()
+    expect(page.locator(FIELD)).to_have_value("новое", timeout=10_000)
+    expect(page.locator("#reply [value=note]")).to_be_checked()
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert Draft.objects.get(user=aigerim).text == "новое"
+    page.reload()
+    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
+    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+
+
+def test_a_page_that_was_cut_off_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="")
+    left_offline()
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше", timeout=10_000)
+    expect(page.locator(FIELD)).to_have_value("")
+    assert not Draft.objects.exclude(text="").exists()
+
+
+def test_a_page_that_was_cut_off_takes_no_sent_words_for_unsent(page, aigerim, ticket, answer, left_offline):
+    answer(ticket, aigerim, "Это уже старое")
+    left_offline()
+    expect(page.locator(FIELD)).to_have_value("", timeout=10_000)
+    assert not Draft.objects.exists()
+    page.evaluate(HEAR, ticket.pk)
+    expect(page.locator("#log-list")).to_contain_text("Это уже старое")
+    expect(page.locator(GUARD)).to_be_empty()
+    page.reload()
+    expect(page.locator(FIELD)).to_have_value("")
+    expect(page.locator(GUARD)).to_be_empty()
+
+
+def test_what_is_typed_after_the_cut_goes_before_what_came_meanwhile(page, aigerim, ticket, left_offline):
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    page.clock.set_system_time(timezone.now())
+    page.fill(FIELD, "новейшее")
+    left_offline()
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён", timeout=10_000)
+    expect(page.locator(FIELD)).to_have_value("новейшее")
+    assert Draft.objects.get(user=aigerim).text == "новейшее"
+
+
+def test_a_ticket_that_was_left_meanwhile_offers_the_older_draft_when_it_is_opened(
+    open_page, aigerim, ticket, other, clock
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    page.route(re.compile(r"/draft/$"), lambda route: route.abort())
+    page.fill(FIELD, "старое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    go_to(page, other)
+    clock(timezone.now() + timedelta(minutes=1))
+    operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
+    page.unroute(re.compile(r"/draft/$"))
+    with page.expect_response(re.compile(rf"/t/{ticket.pk}/draft/$"), timeout=10_000) as answered:
+        pass
+    assert answered.value.status == 409
+    expect(page.locator(FIELD)).to_have_value("")
+    go_to(page, ticket)
+    expect(page.locator(FIELD)).to_have_value("новое")
+    expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
+
+
+LOST, QUEUE = "#lost .banner", reverse("tickets:queue", query={"view": "all"})
+
+
+def lose(ticket: Ticket, saule: User, team: Team) -> None:
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=team.pk)
+
+
+def test_words_of_a_lost_ticket_are_offered_wherever_their_writer_goes(
+    open_page, aigerim, saule, ticket, other, other_team
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    let_go = held_back(page)
+    page.fill(FIELD, "Длинный ответ <b>впустую</b>")
+    page.press(FIELD, "Control+Enter")
+    go_to(page, other)
+    lose(ticket, saule, other_team)
+    let_go()
+    lost = page.locator(LOST)
+    expect(lost).to_contain_text(f"Не отправлено: обращение №{ticket.pk} больше не у вас")
+    page.goto(QUEUE)
+    expect(lost).to_have_count(1)
+    expect(lost.get_by_text("Длинный ответ")).to_be_hidden()
+    lost.get_by_text("Показать текст").click()
+    expect(lost.get_by_text("Длинный ответ <b>впустую</b>")).to_be_visible()
+    lost.get_by_role("button", name="Удалить текст").click()
+    expect(lost).to_have_count(0)
+    page.reload()
+    expect(lost).to_have_count(0)
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_words_of_a_lost_ticket_are_in_its_field_when_it_is_back(
+    open_page, aigerim, saule, ticket, other, team, other_team
+):
+    page = open_page(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}), aigerim)
+    lose(ticket, saule, other_team)
+    page.fill(FIELD, "Начатый ответ")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён в браузере")
+    expect(page.locator(LOST)).to_have_count(0)  # they stand before their writer's eyes
+    go_to(page, other)
+    expect(page.locator(LOST)).to_have_count(1)
+    lose(ticket, saule, team)
+    page.goto(reverse("tickets:ticket", args=[ticket.pk], query={"view": "all"}))
+    expect(page.locator(FIELD)).to_have_value("Начатый ответ")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    go_to(page, other)
+    expect(page.locator(LOST)).to_have_count(0)
+    assert Draft.objects.get(user=aigerim).text == "Начатый ответ"
+
+
+def test_what_a_closed_page_left_in_the_browser_goes_on_or_is_told_of(
+    open_page, aigerim, saule, ticket, other, other_team
+):
+    page = open_page(QUEUE, aigerim)
+    leave_copy(page, ticket, "Потерянное", seconds_ago=120)
+    leave_copy(page, other, "Дописанное", seconds_ago=120)
+    lose(ticket, saule, other_team)
+    page.reload()
+    expect(page.locator(LOST)).to_have_text(re.compile(f"обращение №{ticket.pk} больше"))
+    page.wait_for_function("localStorage.length === 1")
+    assert Draft.objects.get(user=aigerim).text == "Дописанное"
 
 
 def test_copies_are_compared_by_the_servers_clock(page, aigerim, ticket):

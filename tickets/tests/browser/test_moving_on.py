@@ -143,6 +143,23 @@ def test_a_reply_that_was_cut_off_after_its_ticket_was_left_is_told_of_beside_th
     expect_only(page, other)
 
 
+def test_a_repeat_of_a_reply_whose_ticket_is_lost_is_told_of_beside_the_next_one(
+    page, aigerim, saule, ticket, other, answer, other_team
+):
+    client_id = page.locator("#client-id").input_value()
+    answer(ticket, aigerim, "Ушло", client_id=client_id)
+    operations.move_to_team(ticket_id=ticket.pk, actor=saule, team_id=other_team.pk)
+    held = Held(page, r"/reply/$")
+    page.fill(FIELD, "Ушло")
+    page.press(FIELD, "Control+Enter")
+    go_to(page, other)
+    held.let_go()
+    expect(page.locator(TOASTS)).to_contain_text(
+        f"Ответ уже принят и второй раз не уйдёт. Обращение №{ticket.pk} больше не у вас."
+    )
+    expect_only(page, other)
+
+
 def test_of_two_tickets_chosen_the_later_choice_stays(open_page, aigerim, ticket, other):
     page = open_page(reverse("tickets:queue", query={"view": "all"}), aigerim)
     held = Held(page, rf"/t/{ticket.pk}/\?view=all$")
