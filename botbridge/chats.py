@@ -74,7 +74,7 @@ class Chat:
     def open(
         cls, session: ChatSession, user: types.User, thread_id: int | None = None, wrote_at: datetime | None = None
     ) -> Self:
-        """The chat of a person who wrote something, at `wrote_at`, or did something else just now."""
+        """The chat of a person who wrote something, at `wrote_at`, or pressed a button, nobody knows when."""
         customer = operations.identify_customer(
             known=session.customer,
             telegram_user_id=user.id,
@@ -85,7 +85,8 @@ class Chat:
         if session.customer_id != customer.pk:
             session.customer = customer
             session.save(update_fields=["customer"])
-        if customer.stopped_bot_at is not None:
+        # A press from before they stopped the bot may come after it; of their return Telegram tells besides.
+        if customer.stopped_bot_at is not None and wrote_at is not None:
             operations.customer_returned(customer=customer, at=wrote_at)
         chat = cls(session, customer, user.first_name, thread_id)
         if pace.is_flood(session):
@@ -371,10 +372,13 @@ class Chat:
         topic = forum_topics.topic_in(self.session, self.thread_id) if self.thread_id is not None else None
         return self.ticket(topic.ticket_id) if topic is not None else None
 
-    def is_in_forum_topic_other_than(self, thread_id: int | None) -> bool:
-        """Whether this happens in the topic of a ticket at work, and not in the one named."""
+    def has_moved_on(self, asked_in: int | None) -> bool:
+        """Whether this happens in the topic of another ticket at work than where a question was asked for, or after an
+        answer to the last one.
+        """
         here = self.ticket_here
-        return self.thread_id != thread_id and here is not None and here.is_active
+        is_elsewhere = self.thread_id != asked_in and here is not None and here.is_active
+        return is_elsewhere or self.session.answered_since is not None
 
     @property
     def _is_in_new_forum_topic(self) -> bool:

@@ -161,7 +161,8 @@ def _heads(bot_id: int, now: datetime) -> QuerySet[Delivery]:
     """The first due delivery of each chat that nobody sends to and that may be sent to by its pace, best lane first.
 
     Held and unknown deliveries wait for a person and do not hold up what comes after them. One that is released goes
-    behind the message of which a piece has left: nothing stands between the pieces of one.
+    behind the message of which a piece has left: nothing stands between the pieces of one. Of two such messages, the
+    other's rest has just been released and goes behind too.
 
     The walk follows `delivery_due` and ends with the last row that is asked for; each condition looks one row up by
     the customer. As joins they would be at the mercy of statistics, which lag behind a queue that has just grown: with
@@ -172,13 +173,15 @@ def _heads(bot_id: int, now: datetime) -> QuerySet[Delivery]:
     in_flight = unsettled.filter(state=DeliveryState.SENDING)
     # Said so that `delivery_due`, which knows no customer, is no way to it.
     first = unsettled.filter(_is_due(now) | Q(state=DeliveryState.SENDING)).order_by("pk")
-    begun = Delivery.objects.begun().filter(_is_due(now), **of_customer).order_by("pk")
+    begun = Delivery.objects.begun().filter(_is_due(now), **of_customer).order_by("queued_at", "pk")
     paced = ChatSession.objects.filter(**of_customer, bot_id=bot_id, next_send_at__gt=now + CHAT_BURST)
     # An erased customer has no chat any more.
     erased = Customer.objects.filter(pk=OuterRef("customer"), erased_at__isnull=False)
     next_of_chat = Coalesce(_one(begun), _one(first))
     free = _due(now).alias(next=next_of_chat, in_flight=_one(in_flight), paced=_one(paced), erased=_one(erased))
-    return free.filter(pk=F("next"), in_flight=None, paced=None, erased=None).order_by("lane", "due_at")
+    # Two filters: in one Django sorts the conditions, and those that pass all of a chat's queue would come before that
+    # which is true of its next alone.
+    return free.filter(pk=F("next")).filter(in_flight=None, paced=None, erased=None).order_by("lane", "due_at")
 
 
 def _one(rows: QuerySet[Any]) -> Subquery:

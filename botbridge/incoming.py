@@ -195,6 +195,7 @@ def incoming(message: types.Message, *, quote: Message | None) -> Incoming:
         files=[incoming_file(message, file) for file in files_of(message)],
         quote=quote,
         quote_text=_quoted_words(message, quote),
+        edited_at=as_time(message.edit_date) if message.edit_date else None,
         live_until=live_until(message),
         placed_at=as_time(message.edit_date) if message.location is not None and message.edit_date else None,
         forwarded_from=_origin(message),

@@ -17,6 +17,7 @@ from tickets.models import (
     Lane,
     Language,
     Message,
+    Reason,
     Ticket,
     User,
 )
@@ -189,17 +190,20 @@ class ChatSession(models.Model):
 
     @property
     def next_ticket_id(self) -> int | None:
-        """Where the next message goes: to the ticket last written to, answered in, or chosen by its customer.
+        """Where the next message goes: to the ticket last written to, answered in, or chosen by its customer."""
+        return self.answered_since or self.current_ticket_id
 
-        A reply Telegram has not confirmed is an answer once a person says that it has arrived.
+    @property
+    def answered_since(self) -> int | None:
+        """The ticket of the newest reply since then that a person, not Telegram, says has arrived.
+
+        Nobody knows when one from a backup left, so it says nothing of what the customer read last.
         """
         if self.customer_id is None or self.current_since is None:
-            return self.current_ticket_id
-        arrived = Delivery.objects.marked_arrived(self.customer_id).filter(
-            lane=Lane.REPLY, settled_at__gt=self.current_since, message__ticket__status__in=ACTIVE
-        )
-        newest = arrived.order_by("-settled_at", "-pk").values_list("message__ticket_id", flat=True).first()
-        return newest or self.current_ticket_id
+            return None
+        arrived = Delivery.objects.marked_arrived(self.customer_id).exclude(reason=Reason.RESTORED)
+        since = arrived.filter(lane=Lane.REPLY, settled_at__gt=self.current_since, message__ticket__status__in=ACTIVE)
+        return since.order_by("-settled_at", "-pk").values_list("message__ticket_id", flat=True).first()
 
 
 class Update(models.Model):

@@ -21,6 +21,8 @@ from tickets import operations
 from tickets.models import Attachment, Delivery, DeliveryState, Lane, Message
 
 RETRY_IDEMPOTENT = timedelta(seconds=2)
+#: Between Telegram's clock, in whole seconds, and the database's.
+CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 def settle(call: OutboundCall, outcome: Outcome) -> None:
@@ -40,6 +42,7 @@ def settle(call: OutboundCall, outcome: Outcome) -> None:
         late_success = current.state == DeliveryState.UNKNOWN and outcome.state == DeliveryState.SENT
         if not in_time and not late_success:
             return
+        outcome = _unless_they_came_back(current, session, outcome)
         if outcome.chat_pause:
             # No burst after Telegram has asked for a pause.
             ChatSession.objects.filter(pk=session.pk).update(next_send_at=Now() + outcome.chat_pause + CHAT_BURST)
@@ -57,6 +60,17 @@ def _session_of(call: OutboundCall) -> ChatSession:
     """The chat's row, locked before any ticket's, as the inbox does."""
     rows = ChatSession.objects.filter(bot_id=call.bot_id, chat_id=call.chat_id)
     return rows.select_for_update().get()
+
+
+def _unless_they_came_back(call: OutboundCall, session: ChatSession, outcome: Outcome) -> Outcome:
+    """What was refused because the customer had stopped the bot, who has let it in since, is sent once more."""
+    returned_at = session.customer.returned_at if session.customer is not None else None
+    if outcome.state != DeliveryState.HELD or returned_at is None or call.lease_until is None:
+        return outcome
+    # Where they had come back before it began, it is only refused again, later.
+    if returned_at <= call.lease_until - LEASE - CLOCKS_DIFFER:
+        return outcome
+    return replace(outcome, state=DeliveryState.QUEUED, reason="")
 
 
 def _pause_bot(call: OutboundCall, outcome: Outcome) -> None:

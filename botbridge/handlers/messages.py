@@ -23,10 +23,11 @@ def router() -> Router:
 
 async def wrote(message: Message, chat: Chat, state: FSMContext, raw_state: str | None) -> None:
     asked = await state.get_data()
-    # Who asks for a new question in one place and writes in another ticket's topic, writes to that ticket.
-    elsewhere = await in_transaction(chat.is_in_forum_topic_other_than, asked.get(ASKED_IN))
-    as_new = is_new_command(message) or (raw_state == Question.new.state and not elsewhere)
-    topic_id = None if elsewhere else asked.get(TOPIC)
+    # Who asks for a new question in one place and writes in another ticket's topic, writes to that ticket, and who was
+    # answered since, answers.
+    is_over = bool(asked or raw_state) and await in_transaction(chat.has_moved_on, asked.get(ASKED_IN))
+    as_new = is_new_command(message) or (raw_state == Question.new.state and not is_over)
+    topic_id = None if is_over else asked.get(TOPIC)
     is_news = await in_transaction(receive, chat, message, as_new=as_new, topic_id=topic_id)
     if is_news and (asked or raw_state):
         await state.clear()

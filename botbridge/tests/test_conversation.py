@@ -611,6 +611,28 @@ def test_a_message_that_comes_after_its_edit_is_not_doubled_and_its_first_wordin
     assert Event.objects.filter(kind=Event.Kind.REVISED).count() == 1
 
 
+def edited_at(phone: Phone, message_id: int, text: str, ago: int) -> None:
+    event = phone.message(message_id=message_id, text=text, edit_date=int(time.time()) - ago)
+    phone.line.take({"edited_message": event["message"]})
+
+
+def test_of_a_message_first_heard_of_by_an_edit_the_last_edit_stands(phone: Phone, line: Line):
+    edited_at(phone, 77, "Два", ago=900)
+    line.take(phone.message(text="Один", message_id=77))
+    edited_at(phone, 77, "Три", ago=60)
+    edited_at(phone, 77, "Два с половиной", ago=500)
+    assert phone.written == ["Три"]
+    former = MessageRevision.objects.order_by("pk").values_list("text", flat=True)
+    assert sorted(former) == ["Два", "Два с половиной", "Один"]
+
+
+def test_an_edit_from_before_the_first_words_were_put_back_takes_nothing_back(phone: Phone):
+    message_id = phone.write("Заказ 1")
+    edited_at(phone, message_id, "Заказ 1", ago=50)
+    edited_at(phone, message_id, "Заказ 2", ago=80)
+    assert phone.written == ["Заказ 1"]
+
+
 def test_words_known_from_before_an_edit_are_not_kept_twice(phone: Phone, line: Line):
     event = phone.message(text="Где закас?", message_id=77)
     line.take(event)
@@ -731,6 +753,48 @@ def test_what_was_chosen_or_written_since_a_reply_marked_as_arrived_counts_more(
     assert other.messages.filter(sender="client").count() == 1
 
 
+def test_who_asked_for_a_new_question_before_a_reply_marked_as_arrived_answers_it(
+    phone: Phone, saule: User, answer: Callable[..., Message]
+):
+    phone.write("Где заказ?")
+    (ticket,) = phone.tickets
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    unsure(answer(ticket, saule))
+    phone.write("Понятно, а когда?")
+    assert phone.tickets == [ticket]
+
+
+def test_who_asks_for_a_new_question_after_it_asks_a_new_one(phone: Phone, saule: User, answer: Callable[..., Message]):
+    phone.write("Где заказ?")
+    (ticket,) = phone.tickets
+    unsure(answer(ticket, saule))
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    phone.write("Другое")
+    assert len(phone.tickets) == 2
+
+
+def test_a_reply_from_a_backup_says_nothing_of_what_was_read_last(
+    phone: Phone, saule: User, answer: Callable[..., Message]
+):
+    phone.write("Где заказ?")
+    reply = answer(phone.tickets[0], saule)
+    phone.write("/new Другой вопрос")
+    operations.doubt_undelivered()
+    operations.mark_arrived(message_id=reply.pk, actor=saule)
+    phone.write("Ещё")
+    assert phone.tickets[1].messages.filter(text="Ещё").exists()
+
+
+def unsure(reply: Message) -> None:
+    """Telegram never said what became of it, its author says that it has arrived."""
+    assert reply.author is not None
+    operations.start_sending(delivery_id=reply.pk)
+    operations.settle(delivery_id=reply.pk, state=DeliveryState.UNKNOWN, parts_sent=0)
+    operations.mark_arrived(message_id=reply.pk, actor=reply.author)
+
+
 def test_what_was_marked_as_arrived_is_found_without_passing_all_that_was_ever_sent(phone: Phone):
     phone.write("Где заказ?")
     with CaptureQueriesContext(connection) as asked:
@@ -762,6 +826,13 @@ def test_a_stop_from_before_the_customer_let_the_bot_in_again_stops_nothing(phon
     stopped(phone, ago=1800)
     assert phone.customer.stopped_bot_at is None
     stopped(phone, ago=300)
+    assert phone.customer.stopped_bot_at is not None
+
+
+def test_a_press_that_comes_after_the_customer_stopped_the_bot_brings_nobody_back(phone: Phone):
+    phone.write("/lang")
+    phone.stop_bot()
+    phone.press("English")
     assert phone.customer.stopped_bot_at is not None
 
 

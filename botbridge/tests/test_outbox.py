@@ -551,6 +551,34 @@ def test_a_reply_released_meanwhile_leaves_after_the_pieces_of_the_one_begun(
     assert ["договора" in text for text in words] == [True, True, False]
 
 
+def test_the_rest_of_an_unsure_reply_leaves_after_the_pieces_of_one_begun_meanwhile(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, sandbox: SandboxServer
+):
+    unsure, begun = (answer(ticket, aigerim, f"Пункт {letter}. " * 1000) for letter in "АБ")
+    send_next()
+    sandbox.knobs.turn_on("cut", times=1)
+    send_next()
+    send_next()
+    operations.mark_arrived(message_id=unsure.pk, actor=aigerim)
+    while state_of(begun)[0] == DeliveryState.QUEUED:
+        send_next()
+        assert Delivery.objects.get(pk=unsure.pk).parts_sent == 2
+    send_next()
+    assert Delivery.objects.get(pk=unsure.pk).parts_sent == 3
+
+
+def test_what_was_refused_before_the_customer_came_back_is_sent_again(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+):
+    reply = answer(ticket, aigerim, "Раз")
+    claimed = claim_now()
+    operations.customer_stopped_bot(customer=timur)
+    operations.customer_returned(customer=timur, at=timezone.now())
+    settle(claimed.call, Outcome(DeliveryState.HELD, "bot was blocked by the user", Reason.BLOCKED))
+    assert state_of(reply) == (DeliveryState.QUEUED, "")
+    assert Customer.objects.get().stopped_bot_at is None
+
+
 def test_a_failure_that_comes_late_changes_nothing(ticket: Ticket, aigerim: User, answer: Answer):
     message = answer(ticket, aigerim, "Раз")
     claimed = claim_now()

@@ -114,8 +114,8 @@ class TicketsQuery(CursorQuery):
     )
     updated_since = Moment(
         required=False,
-        help_text="Without an offset it is UTC. A change shows some moments after its time: ask from a minute before the "
-        "last look, or follow `GET /api/v1/events`, which passes nothing over.",
+        help_text="Without an offset it is UTC. A change shows some moments after its time: ask from a minute before "
+        "the last look, or follow `GET /api/v1/events`, which passes nothing over.",
     )
 
 

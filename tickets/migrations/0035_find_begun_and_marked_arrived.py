@@ -6,14 +6,14 @@ from tickets.online import AddIndexOnline
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("tickets", "0034_customers_who_returned")]
+    dependencies = [("tickets", "0034_when_customers_returned_and_edited")]
 
     operations = [
         AddIndexOnline(
             model_name="delivery",
             index=models.Index(
                 condition=models.Q(("parts_sent__gt", 0), ("state", "queued")),
-                fields=["customer", "message"],
+                fields=["customer", "queued_at", "message"],
                 name="delivery_begun",
             ),
         ),

@@ -128,7 +128,7 @@ class Delivery(models.Model):
             ),
             # Outbox: the message of a chat of which a piece has left and others have not.
             models.Index(
-                fields=["customer", "message"],
+                fields=["customer", "queued_at", "message"],
                 condition=models.Q(state=DeliveryState.QUEUED, parts_sent__gt=0),
                 name="delivery_begun",
             ),

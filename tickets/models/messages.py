@@ -167,6 +167,8 @@ class Message(models.Model):
     digest = models.CharField(_("отпечаток содержимого"), max_length=64, blank=True)
     sent_at = models.DateTimeField(_("написано"), default=timezone.now)
     edited_at = models.DateTimeField(_("изменено"), null=True, blank=True)
+    # By its customer, by Telegram's clock, whether anything visible changed or not: what was edited before comes late.
+    last_edit_at = models.DateTimeField(null=True, blank=True, editable=False)
     edited_after_answer = models.BooleanField(_("изменено после ответа"), default=False, db_default=False)
     deleted_at = models.DateTimeField(_("удалено у клиента"), null=True, blank=True)
     alteration = models.ForeignKey(

@@ -1,6 +1,6 @@
 """What every act on a ticket shares: the locked row, the rights asked again, one Event, one Change, one ring."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,25 +35,53 @@ class Act:
         `data` holds ids and enums only: history must not keep the customer's words. The request that caused the act is
         one of them, so that whoever sends a reply later can name it in the log.
         """
+        self._save_next_version()
+        event = self._event(kind, self._last_message_id(), message, data)
+        event.save(force_insert=True)
+        announce(self.ticket, change, message=message, before=self._audience_before)
+        return event
+
+    def record_each(
+        self,
+        kind: Event.Kind,
+        messages: Sequence[Message],
+        *,
+        change: Change.Kind = Change.Kind.MESSAGE_STATE,
+        **data: Any,
+    ) -> None:
+        """As `record` of each message, in as few queries as of one; the ticket goes one version further."""
+        self._save_next_version()
+        after = self._last_message_id()
+        Event.objects.bulk_create([self._event(kind, after, message, data) for message in messages])
+        audience = sorted(access.audience(self.ticket))
+        version = self.ticket.version
+        ring_all(
+            [
+                Change(ticket=self.ticket, message=message, version=version, kind=change, audience=audience)
+                for message in messages
+            ]
+        )
+
+    def _save_next_version(self) -> None:
         self.ticket.version += 1
         self.ticket.updated_at = timezone.now()
         self.ticket.save()
-        if message is not None:
-            data["message"] = message.pk
-        # Notes and the bot's sentences count too, though the queue's row does not show them as the last word.
-        after = self.ticket.messages.order_by("-pk").values_list("pk", flat=True).first()
-        if request := request_id.get():
-            data["request"] = request
-        event = Event.objects.create(
+
+    def _last_message_id(self) -> int | None:
+        """Notes and the bot's sentences count too, though the queue's row does not show them as the last word."""
+        return self.ticket.messages.order_by("-pk").values_list("pk", flat=True).first()
+
+    def _event(self, kind: Event.Kind, after: int | None, message: Message | None, data: dict[str, Any]) -> Event:
+        about = {"message": message.pk} if message is not None else {}
+        request = request_id.get()
+        return Event(
             ticket=self.ticket,
             kind=kind,
             actor=self.actor,
             service_account=self.service_account,
             after_message_id=after,
-            data=data,
+            data={**data, **about, **({"request": request} if request else {})},
         )
-        announce(self.ticket, change, message=message, before=self._audience_before)
-        return event
 
 
 def begin(ticket: Ticket, actor: User | None = None, *, service_account: ServiceAccount | None = None) -> Act:
@@ -144,6 +172,15 @@ def ring(change: Change) -> Change:
     change.save(force_insert=True)
     notify(CHANGES_CHANNEL, str(change.pk))
     return change
+
+
+def ring_all(changes: Sequence[Change]) -> None:
+    """As `ring`, for many in two queries."""
+    saved = Change.objects.bulk_create(changes)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            ids = [change.pk for change in saved]
+            cursor.execute("SELECT pg_notify(%s, id::text) FROM unnest(%s::bigint[]) AS id", [CHANGES_CHANNEL, ids])
 
 
 def notify(channel: str, payload: str = "") -> None:

@@ -49,8 +49,11 @@ def unanswered_since(ticket: Ticket) -> datetime | None:
 
 
 def recount_waiting(ticket: Ticket) -> None:
-    """After one of our replies was lost or goes again: whether the customer waits for us. The caller saves."""
-    if not ticket.is_active:
+    """After one of our replies was lost or goes again: whether the customer waits for us. The caller saves.
+
+    One who is muted calls nobody; it is counted again when they are heard again.
+    """
+    if not ticket.is_active or ticket.customer.is_muted:
         return
     ticket.waiting_since = unanswered_since(ticket)
     if ticket.waiting_since is not None and ticket.status == Status.WAITING:

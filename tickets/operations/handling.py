@@ -15,7 +15,7 @@ from tickets.models import ACTIVE, Event, Priority, Status, Tag, Team, Ticket, T
 from tickets.operations.acts import Act, acting, begin, lock_ticket
 from tickets.operations.conversation import put_back_to_work, unanswered_since, wake
 from tickets.operations.errors import Invalid, WrongState
-from tickets.operations.outgoing import cancel_solved_notice, say_solved
+from tickets.operations.outgoing import cancel_solved_notice, is_solved_unsaid, say_solved
 from tickets.operations.seen import Seen
 
 MAX_SNOOZE = timedelta(days=366)
@@ -152,7 +152,7 @@ def undo_resolve(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ti
         resolved = ticket.events.filter(kind=Event.Kind.RESOLVED).order_by("-pk").first()
         if ticket.is_active:
             raise WrongState(_("Обращение уже снова в работе."))
-        if resolved is None or not cancel_solved_notice(ticket):
+        if resolved is None or not (cancel_solved_notice(ticket) or is_solved_unsaid(ticket)):
             raise WrongState(_("Клиенту уже написали, что вопрос решён. Верните обращение в работу."))
         was = resolved.data["was"]
         ticket.status = was["status"]

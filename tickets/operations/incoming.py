@@ -75,6 +75,8 @@ class Incoming:
     live_until: datetime | None = None
     #: Of one that had moved already when it was first heard of, as of when this is the place.
     placed_at: datetime | None = None
+    #: Of one first heard of by an edit, when that was made.
+    edited_at: datetime | None = None
     #: Whose words these are, where the customer passes somebody else's on.
     forwarded_from: str = ""
     media_group_id: str = ""
@@ -287,6 +289,7 @@ def _store(ticket: Ticket, incoming: Incoming) -> Message:
         forwarded_from=storable(incoming.forwarded_from)[:MAX_ORIGIN],
         media_group_id=incoming.media_group_id[:64],
         sent_at=incoming.sent_at,
+        last_edit_at=incoming.edited_at,
         live_until=incoming.live_until,
         placed_at=incoming.placed_at,
     )
@@ -324,14 +327,17 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
     message.refresh_from_db()
     keep_cards(message, numbers_in(text))
     text = masked(storable(text))
-    if (message.text, message.entities) == (text, list(entities)):
+    if _comes_late(edited_at, message):
+        _remember_former(ticket, message, text, entities)
         return message
-    if message.edited_at is not None and edited_at < message.edited_at:
-        return _remember_former(message, text, entities)
+    message.last_edit_at = edited_at
+    if (message.text, message.entities) == (text, list(entities)):
+        message.save(update_fields=["last_edit_at"])
+        return message
     _remember_edit(message, edited_at)
     message.text, message.entities = text, list(entities)
     message.edited_after_answer = _is_answered(ticket, message)
-    message.save(update_fields=["text", "entities", "edited_at", "edited_after_answer"])
+    message.save(update_fields=["text", "entities", "edited_at", "last_edit_at", "edited_after_answer"])
     if ticket.last_message_id == message.pk:
         show_last(ticket, message)
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
@@ -365,13 +371,27 @@ def move_place(*, message: Message, text: str, live_until: datetime, placed_at: 
     return message
 
 
-def _remember_former(message: Message, text: str, entities: Sequence[dict[str, Any]]) -> Message:
+def _comes_late(edited_at: datetime, message: Message) -> bool:
+    """Whether an edit was made before another that has come already, visible or not."""
+    last = message.last_edit_at or message.edited_at
+    return last is not None and edited_at < last
+
+
+def _remember_former(ticket: Ticket, message: Message, text: str, entities: Sequence[dict[str, Any]]) -> None:
     """Keep words that were replaced before we heard of them, unless we have."""
-    if not any((former.text, former.entities) == (text, list(entities)) for former in message.revisions.all()):
-        MessageRevision.objects.create(
-            message=message, text=text, entities=list(entities), replaced_at=message.edited_at or timezone.now()
-        )
-    return message
+    if text in ("", message.text) or message.revisions.filter(text=text).exists():
+        return
+    replaced_at = _mark_edited(message)
+    MessageRevision.objects.create(message=message, text=text, entities=list(entities), replaced_at=replaced_at)
+    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+
+
+def _mark_edited(message: Message) -> datetime:
+    """What was edited before it came is shown as such once something of before is there to show. Returns since when."""
+    if message.edited_at is None:
+        message.edited_at = message.last_edit_at or timezone.now()
+        message.save(update_fields=["edited_at"])
+    return message.edited_at
 
 
 @transaction.atomic
@@ -385,13 +405,8 @@ def keep_former(*, message: Message, text: str, entities: Sequence[dict[str, Any
         return
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
-    if text in ("", message.text) or MessageRevision.objects.filter(message=message, text=text).exists():
-        return
-    message.edited_at = message.edited_at or timezone.now()
-    message.save(update_fields=["edited_at"])
-    MessageRevision.objects.create(message=message, text=text, entities=list(entities), replaced_at=message.edited_at)
     keep_cards(message, numbers)
-    begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    _remember_former(ticket, message, text, entities)
 
 
 def _is_answered(ticket: Ticket, message: Message) -> bool:
@@ -443,8 +458,10 @@ def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
     current = message.attachments.order_by("position", "pk").last()
-    if message.edited_at is not None and edited_at < message.edited_at:
+    if _comes_late(edited_at, message):
         return _keep_replaced(ticket, message, file, position=current.position if current is not None else 0)
+    message.last_edit_at = edited_at
+    message.save(update_fields=["last_edit_at"])
     if current is not None and current.file_unique_id == file.file_unique_id:
         return None
     if message.edited_at != edited_at:
@@ -468,8 +485,8 @@ def keep_former_file(*, message: Message, file: IncomingFile) -> Attachment | No
     message.refresh_from_db()
     attachment = _keep_replaced(ticket, message, file, position=0)
     if attachment is not None and not message.revisions.exists():
-        _remember_edit(message, message.edited_at or timezone.now())
-        message.save(update_fields=["edited_at"])
+        replaced_at = _mark_edited(message)
+        message.revisions.create(text=message.text, entities=message.entities, replaced_at=replaced_at)
     return attachment
 
 

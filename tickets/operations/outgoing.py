@@ -28,7 +28,7 @@ from tickets.models import (
     Ticket,
     Trouble,
 )
-from tickets.operations.acts import OUTBOX_CHANNEL, Act, announce, begin, lock_ticket, notify, ring
+from tickets.operations.acts import OUTBOX_CHANNEL, Act, begin, lock_ticket, notify, ring
 from tickets.operations.conversation import put_back_to_work, recount_waiting
 from tickets.text import pieces_of
 
@@ -56,9 +56,10 @@ def say(
     expires_in: timedelta = AUTOMATIC_LIVES,
 ) -> Message:
     """One sentence of the bot: a system message and its delivery. It expires, unlike a person's words."""
+    # The ticket before its message: a row that names it would hold it, though not as whoever works on it needs it.
+    locked = lock_ticket(ticket.pk) if ticket is not None else None
     message = _write(customer, ticket, notice, text, entities=entities, lane=lane, due_in=due_in, expires_in=expires_in)
-    if ticket is not None:
-        locked = lock_ticket(ticket.pk)
+    if locked is not None:
         begin(locked).record(Event.Kind.SAID, change=Change.Kind.MESSAGE, message=message)
     return message
 
@@ -126,16 +127,17 @@ def say_solved(act: Act) -> Message:
     return message
 
 
+def is_solved_unsaid(ticket: Ticket) -> bool:
+    """Whether the last «solved» message was dropped on its way, so that the customer knows nothing of it."""
+    notices = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED)
+    last = notices.order_by("-pk").first()
+    return last is not None and last.state == DeliveryState.CANCELLED and last.parts_sent == 0
+
+
 def cancel_solved_notice(ticket: Ticket) -> bool:
     """Take back the «solved» message while it waits. False when it has already left for the customer."""
     queued = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED)
-    waiting = list(queued.select_for_update(of=("self",)).select_related("message"))
-    for delivery in waiting:
-        delivery.state, delivery.reason = DeliveryState.CANCELLED, Reason.UNDONE
-        delivery.settled_at = timezone.now()
-        delivery.save(update_fields=["state", "reason", "settled_at"])
-        announce(ticket, Change.Kind.MESSAGE_STATE, message=delivery.message)
-    return bool(waiting)
+    return _settle_all(ticket, queued, DeliveryState.CANCELLED, Reason.UNDONE) > 0
 
 
 @transaction.atomic
@@ -179,6 +181,8 @@ def settle(
         goes_on = state == DeliveryState.QUEUED and parts_sent > delivery.parts_sent and not delivery.decision
         if state != DeliveryState.SENT and not goes_on:
             return delivery
+        if goes_on:  # behind what was begun meanwhile
+            delivery.queued_at = timezone.now()
     delivery.parts_sent, delivery.parts_tried = parts_sent, parts_tried
     _settle(ticket, delivery, state, reason)
     return delivery
@@ -277,11 +281,37 @@ def _was_heard_after(moment: datetime, customer: Customer) -> bool:
 
 def _stop_sending(customer: Customer, ticket: Ticket | None) -> None:
     queued = Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED, message__ticket=ticket)
-    locked = queued.select_for_update(of=("self",)).select_related("message").order_by("pk")
-    for delivery in locked.filter(lane=Lane.REPLY):
-        _settle(ticket, delivery, DeliveryState.HELD, Reason.BLOCKED)
-    for delivery in locked.exclude(lane=Lane.REPLY):  # asked again: a question back at work is not told to be solved
-        _settle(ticket, delivery, DeliveryState.CANCELLED, Reason.BLOCKED)
+    _settle_all(ticket, queued.filter(lane=Lane.REPLY), DeliveryState.HELD, Reason.BLOCKED)
+    # Asked now: a question that came back to work is told to be solved no more.
+    _settle_all(ticket, queued.exclude(lane=Lane.REPLY), DeliveryState.CANCELLED, Reason.BLOCKED)
+
+
+def _settle_all(
+    ticket: Ticket | None, deliveries: QuerySet[Delivery], state: DeliveryState, reason: Reason | str = ""
+) -> int:
+    """Settle these of a locked ticket as `_settle` does each, in as few queries as one: they may be thousands. Returns
+    how many there were.
+    """
+    locked = deliveries.select_for_update(of=("self",)).select_related("message__author").order_by("pk")
+    messages = [delivery.message for delivery in locked]
+    if not messages:
+        return 0
+    now = timezone.now()
+    if state == DeliveryState.QUEUED:
+        deliveries.update(state=state, reason=reason, queued_at=now, settled_at=None)
+    else:
+        deliveries.update(state=state, reason=reason, settled_at=now, decision="", decided_by=None)
+    if ticket is None:
+        return len(messages)
+    if state in IN_TROUBLE:
+        bring_back_unanswered(ticket)
+        for message in {message.author_id: message for message in reversed(messages)}.values():
+            tell_author(ticket, message)
+    elif state == DeliveryState.QUEUED:
+        recount_waiting(ticket)
+    show_trouble(ticket)
+    begin(ticket).record_each(Event.Kind.DELIVERY, messages, state=state.value)
+    return len(messages)
 
 
 @transaction.atomic
@@ -301,21 +331,13 @@ def customer_returned(*, customer: Customer, at: datetime | None = None) -> None
     if stopped_at is None:
         return
     for ticket in lock_tickets_concerned(customer):
-        recount_waiting(ticket)
         begin(ticket).record(Event.Kind.RETURNED)
-        _send_what_was_held(ticket, now)
+        held = Delivery.objects.filter(
+            message__ticket=ticket, state=DeliveryState.HELD, reason__in=[Reason.BLOCKED, Reason.DEACTIVATED]
+        )
+        _settle_all(ticket, held.filter(queued_at__lt=now - RELEASED_WITHIN), DeliveryState.HELD, Reason.STALE)
+        _settle_all(ticket, held, DeliveryState.QUEUED)
     notify(OUTBOX_CHANNEL)
-
-
-def _send_what_was_held(ticket: Ticket, now: datetime) -> None:
-    out_of_reach = (Reason.BLOCKED, Reason.DEACTIVATED)
-    held = Delivery.objects.filter(message__ticket=ticket, state=DeliveryState.HELD, reason__in=out_of_reach)
-    for delivery in held.select_for_update(of=("self",)).select_related("message").order_by("pk"):
-        if delivery.queued_at < now - RELEASED_WITHIN:
-            _settle(ticket, delivery, DeliveryState.HELD, Reason.STALE)
-        else:
-            delivery.queued_at = now
-            _settle(ticket, delivery, DeliveryState.QUEUED, "")
 
 
 def lock_tickets_concerned(customer: Customer, *, lanes: Iterable[Lane] = (Lane.REPLY,)) -> list[Ticket]:

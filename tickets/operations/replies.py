@@ -230,12 +230,13 @@ def _answered(ticket: Ticket, message: Message, then: Then, snooze_until: dateti
     wake(ticket)
     ticket.waiting_since = None
     ticket.first_answered_at = ticket.first_answered_at or message.sent_at
-    if not ticket.is_active:  # an answer to a solved question brings it back
-        ticket.resolved_at = ticket.closed_at = None
-        cancel_solved_notice(ticket)
+    was_solved = not ticket.is_active
     ticket.status = Status.OPEN if then == Then.OPEN else Status.WAITING
     if then == Then.SNOOZE:
         ticket.snoozed_until = snooze_until
+    if was_solved:  # an answer to a solved question brings it back
+        ticket.resolved_at = ticket.closed_at = None
+        cancel_solved_notice(ticket)
 
 
 def _mentioned(text: str) -> Iterator[User]:
@@ -256,8 +257,8 @@ def edit_reply(
     entities: Sequence[Mapping[str, Any]] = (),
     seen: Seen | None = None,
 ) -> Message:
-    """Change the words of a reply. What was held or refused goes on its way again; where Telegram has it already, they
-    change there too. The same words again change nothing.
+    """Change the words of a reply. What was held or refused goes on its way again, unless the customer has stopped the
+    bot; where Telegram has it already, they change there too. The same words again change nothing.
 
     :raises WrongState: it is leaving just now, or did not simply arrive.
     """
@@ -276,7 +277,8 @@ def edit_reply(
         )
         message.text, message.entities, message.edited_at = words.text, words.entities, timezone.now()
         message.save(update_fields=["text", "entities", "edited_at"])
-        _requeue(delivery)
+        if message.customer.stopped_bot_at is None or delivery.state != DeliveryState.HELD:
+            _requeue(delivery)
         recount_waiting(act.ticket)
         if act.ticket.last_message_id == message.pk:
             show_last(act.ticket, message)

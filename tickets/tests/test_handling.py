@@ -172,6 +172,27 @@ def test_solving_can_be_undone_before_the_customer_hears_of_it(ticket: Ticket, a
     assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
 
 
+def test_solving_can_be_undone_too_where_the_customer_was_never_told(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    operations.customer_stopped_bot(customer=timur)
+
+    operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    assert ticket.is_active
+
+
+def test_programs_hear_that_the_news_of_solving_was_taken_back(ticket: Ticket, aigerim: User) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    notice = Delivery.objects.get(message__notice=Notice.SOLVED)
+    told = ticket.events.get(kind=Event.Kind.DELIVERY).data
+    assert (told["message"], told["state"]) == (notice.pk, DeliveryState.CANCELLED)
+
+
 def test_the_customer_hears_of_it_in_their_own_language(ticket: Ticket, timur: Customer, aigerim: User) -> None:
     operations.set_customer_language(customer=timur, language=Language.EN)
 

@@ -10,4 +10,9 @@ class Migration(migrations.Migration):
             name="returned_at",
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
+        migrations.AddField(
+            model_name="message",
+            name="last_edit_at",
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
     ]
