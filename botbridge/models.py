@@ -188,6 +188,10 @@ class ChatSession(models.Model):
         """What is written next, and quotes nothing, goes there. The caller saves."""
         self.current_ticket, self.current_since = ticket, timezone.now()
 
+    def keep_current(self) -> None:
+        """What was answered before now is not what is answered next. The caller saves."""
+        self.current_ticket_id, self.current_since = self.next_ticket_id, timezone.now()
+
     @property
     def next_ticket_id(self) -> int | None:
         """Where the next message goes: to the ticket last written to, answered in, or chosen by its customer."""

@@ -64,11 +64,11 @@ def _session_of(call: OutboundCall) -> ChatSession:
 
 def _unless_they_came_back(call: OutboundCall, session: ChatSession, outcome: Outcome) -> Outcome:
     """What was refused because the customer had stopped the bot, who has let it in since, is sent once more."""
-    returned_at = session.customer.returned_at if session.customer is not None else None
-    if outcome.state != DeliveryState.HELD or returned_at is None or call.lease_until is None:
+    if outcome.state != DeliveryState.HELD or session.customer is None or call.lease_until is None:
         return outcome
+    returned_at, began = session.customer.returned_at, call.lease_until - LEASE
     # Where they had come back before it began, it is only refused again, later.
-    if returned_at <= call.lease_until - LEASE - CLOCKS_DIFFER:
+    if returned_at is None or returned_at <= began - CLOCKS_DIFFER:
         return outcome
     return replace(outcome, state=DeliveryState.QUEUED, reason="")
 

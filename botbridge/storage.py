@@ -6,7 +6,6 @@ from typing import Any
 
 from aiogram.fsm.state import State
 from aiogram.fsm.storage.base import BaseStorage, StateType, StorageKey
-from django.utils import timezone
 
 from botbridge.models import ChatSession
 from botbridge.threads import in_transaction
@@ -21,9 +20,11 @@ class ChatSessionStorage(BaseStorage):
     async def set_state(self, key: StorageKey, state: StateType = None) -> None:
         session = _session(key)
         session.state = (state.state if isinstance(state, State) else state) or ""
+        fields = ["state"]
         if session.state:
-            session.current_since = timezone.now()  # what was answered before says nothing of what is asked for now
-        await in_transaction(session.save, update_fields=["state", "current_since"])
+            await in_transaction(session.keep_current)
+            fields += ["current_ticket", "current_since"]
+        await in_transaction(session.save, update_fields=fields)
 
     async def get_state(self, key: StorageKey) -> str | None:
         return _session(key).state or None

@@ -51,10 +51,13 @@ def unanswered_since(ticket: Ticket) -> datetime | None:
 def recount_waiting(ticket: Ticket) -> None:
     """After one of our replies was lost or goes again: whether the customer waits for us. The caller saves.
 
-    One who is muted calls nobody; it is counted again when they are heard again.
+    One who is muted calls nobody anew; it is counted again when they are heard again.
     """
-    if not ticket.is_active or ticket.customer.is_muted:
+    if not ticket.is_active:
         return
-    ticket.waiting_since = unanswered_since(ticket)
+    since = unanswered_since(ticket)
+    if ticket.customer.is_muted and since != ticket.waiting_since:
+        since = None
+    ticket.waiting_since = since
     if ticket.waiting_since is not None and ticket.status == Status.WAITING:
         ticket.status = Status.OPEN

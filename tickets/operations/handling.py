@@ -20,6 +20,7 @@ from tickets.operations.seen import Seen
 
 MAX_SNOOZE = timedelta(days=366)
 MAX_TAG = 40
+TOO_LATE = _("Вернуть в работу можно решённое обращение, в течение семи дней.")
 
 
 def take(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
@@ -145,13 +146,15 @@ def mark_resolved(act: Act) -> None:
 def undo_resolve(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """Take back «Решить» while the customer has not heard of it.
 
-    :raises WrongState: the message has left; the ticket can still be reopened.
+    :raises WrongState: the message has left, and the ticket can still be reopened; or it is closed for good.
     """
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         ticket = act.ticket
         resolved = ticket.events.filter(kind=Event.Kind.RESOLVED).order_by("-pk").first()
         if ticket.is_active:
             raise WrongState(_("Обращение уже снова в работе."))
+        if not ticket.can_reopen(timezone.now()):
+            raise WrongState(TOO_LATE)
         if resolved is None or not (cancel_solved_notice(ticket) or is_solved_unsaid(ticket)):
             raise WrongState(_("Клиенту уже написали, что вопрос решён. Верните обращение в работу."))
         was = resolved.data["was"]
@@ -170,7 +173,7 @@ def reopen(*, ticket_id: int, actor: User, seen: Seen | None = None) -> Ticket:
     """
     with acting(ticket_id, actor=actor, may=access.can_work_on, seen=seen) as act:
         if not act.ticket.can_reopen(timezone.now()):
-            raise WrongState(_("Вернуть в работу можно решённое обращение, в течение семи дней."))
+            raise WrongState(TOO_LATE)
         cancel_solved_notice(act.ticket)
         put_back_to_work(act.ticket)
         act.ticket.waiting_since = unanswered_since(act.ticket)

@@ -324,7 +324,7 @@ def customer_returned(*, customer: Customer, at: datetime | None = None) -> None
     stopped_at, now = customer.stopped_bot_at, timezone.now()
     if stopped_at is not None and at is not None and at < stopped_at - CLOCKS_DIFFER:
         return
-    returned_at = at or now - CLOCKS_DIFFER
+    returned_at = min(at or now - CLOCKS_DIFFER, now)
     customer.returned_at = max(returned_at, customer.returned_at or returned_at)
     customer.stopped_bot_at = None
     customer.save(update_fields=["stopped_bot_at", "returned_at"])

@@ -277,7 +277,9 @@ def edit_reply(
         )
         message.text, message.entities, message.edited_at = words.text, words.entities, timezone.now()
         message.save(update_fields=["text", "entities", "edited_at"])
-        if message.customer.stopped_bot_at is None or delivery.state != DeliveryState.HELD:
+        if delivery.state == DeliveryState.HELD and message.customer.stopped_bot_at is not None:
+            _wait_for_return(delivery)
+        else:
             _requeue(delivery)
         recount_waiting(act.ticket)
         if act.ticket.last_message_id == message.pk:
@@ -410,6 +412,12 @@ def _requeue(delivery: Delivery) -> None:
     delivery.queued_at = timezone.now()
     delivery.save(update_fields=["state", "reason", "settled_at", "queued_at"])
     notify(OUTBOX_CHANNEL)
+
+
+def _wait_for_return(delivery: Delivery) -> None:
+    """As a new reply to a customer who has stopped the bot: it goes when they are back, at once it would be refused."""
+    delivery.reason, delivery.queued_at = Reason.BLOCKED, timezone.now()
+    delivery.save(update_fields=["reason", "queued_at"])
 
 
 def _record(act: Act, kind: Event.Kind, message: Message) -> None:

@@ -184,6 +184,17 @@ def test_solving_can_be_undone_too_where_the_customer_was_never_told(
     assert ticket.is_active
 
 
+def test_what_was_closed_for_good_is_not_undone_though_the_customer_was_never_told(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    operations.customer_stopped_bot(customer=timur)
+    operations.close_resolved(now=timezone.now() + timedelta(days=8))
+
+    with pytest.raises(operations.WrongState):
+        operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)
+
+
 def test_programs_hear_that_the_news_of_solving_was_taken_back(ticket: Ticket, aigerim: User) -> None:
     operations.resolve(ticket_id=ticket.pk, actor=aigerim)
     operations.undo_resolve(ticket_id=ticket.pk, actor=aigerim)

@@ -386,6 +386,33 @@ def test_new_words_of_a_held_reply_wait_with_it_while_the_bot_is_stopped(
     assert (delivery.state, delivery.message.text, ticket.trouble) == (DeliveryState.HELD, "Раз!", Trouble.HELD)
 
 
+def test_new_words_of_a_reply_that_had_grown_old_go_when_the_customer_is_back(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    reply = answer(ticket, aigerim, "Раз")
+    operations.hold_stale(now=timezone.now() + timedelta(hours=1))
+    Delivery.objects.update(queued_at=timezone.now() - timedelta(hours=25))
+    operations.customer_stopped_bot(customer=timur)
+    operations.edit_reply(message_id=reply.pk, actor=aigerim, text="Раз!")
+
+    operations.customer_returned(customer=timur)
+
+    assert Delivery.objects.get(pk=reply.pk).state == DeliveryState.QUEUED
+
+
+def test_a_muted_customer_waits_no_longer_once_what_was_held_goes(
+    ticket: Ticket, timur: Customer, aigerim: User, saule: User, answer: Answer
+) -> None:
+    reply = answer(ticket, aigerim)
+    operations.hold_stale(now=timezone.now() + timedelta(hours=1))
+    operations.mute_customer(customer_id=timur.pk, actor=saule)
+
+    operations.release(message_id=reply.pk, actor=aigerim)
+
+    ticket.refresh_from_db()
+    assert ticket.waiting_since is None
+
+
 def test_what_has_arrived_stays_so_when_the_customer_stops_the_bot(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:

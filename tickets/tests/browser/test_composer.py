@@ -588,7 +588,7 @@ def test_words_of_a_lost_ticket_are_offered_wherever_their_writer_goes(
     lose(ticket, saule, other_team)
     let_go()
     lost = page.locator(LOST)
-    expect(lost).to_contain_text(f"Не отправлено: обращение №{ticket.pk} больше не у вас")
+    expect(lost).to_contain_text(f"Обращение №{ticket.pk} больше не у вас")
     page.goto(QUEUE)
     expect(lost).to_have_count(1)
     expect(lost.get_by_text("Длинный ответ")).to_be_hidden()
