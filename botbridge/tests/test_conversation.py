@@ -775,6 +775,20 @@ def test_who_asks_for_a_new_question_after_it_asks_a_new_one(phone: Phone, saule
     assert len(phone.tickets) == 2
 
 
+def test_who_thinks_better_of_a_new_question_still_answers_what_was_read_last(
+    phone: Phone, saule: User, answer: Callable[..., Message]
+):
+    phone.write("Где заказ?")
+    other = wrote(phone.customer, "Другой вопрос").ticket
+    assert other is not None
+    unsure(answer(other, saule))
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    phone.write("/my 999")
+    phone.write("Понятно")
+    assert other.messages.filter(text="Понятно").exists()
+
+
 def test_a_reply_from_a_backup_says_nothing_of_what_was_read_last(
     phone: Phone, saule: User, answer: Callable[..., Message]
 ):
