@@ -32,6 +32,7 @@ from tickets.operations.cards import reveal_cards
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, mark_gap, prune_changes, wake_snoozed
 from tickets.operations.customers import mute_customer, note_flood, unmute_customer
+from tickets.operations.edits import keep_former, keep_former_file, move_place, replace_file, revise
 from tickets.operations.errors import (
     AnotherText,
     Invalid,
@@ -72,14 +73,9 @@ from tickets.operations.incoming import (
     Received,
     choose_topic,
     identify_customer,
-    keep_former,
-    keep_former_file,
     language_for,
-    move_place,
     receive,
     reopen_by_customer,
-    replace_file,
-    revise,
     set_customer_language,
     set_customer_phone,
 )
