@@ -49,8 +49,8 @@ class Act:
         change: Change.Kind = Change.Kind.MESSAGE_STATE,
         **data: Any,
     ) -> None:
-        """As `record` of each message, in as few queries as of one; the ticket goes one version further."""
-        self._save_next_version()
+        """As `record` of each message, in as few queries as of one: the ticket goes a version further for each."""
+        self._save_next_version(len(messages))
         after = self._last_message_id()
         Event.objects.bulk_create([self._event(kind, after, message, data) for message in messages])
         audience = sorted(access.audience(self.ticket))
@@ -62,8 +62,8 @@ class Act:
             ]
         )
 
-    def _save_next_version(self) -> None:
-        self.ticket.version += 1
+    def _save_next_version(self, steps: int = 1) -> None:
+        self.ticket.version += steps
         self.ticket.updated_at = timezone.now()
         self.ticket.save()
 

@@ -303,6 +303,8 @@ def test_all_that_a_stop_holds_or_drops_is_told_to_open_pages_and_authors(
     assert list(toasts.values_list("message_id", flat=True)) == [replies[0].pk], "one for all they wrote there"
     history = ticket.events.filter(kind=Event.Kind.DELIVERY).values_list("data__state", flat=True)
     assert sorted(history) == ["cancelled", "held", "held"]
+    ticket.refresh_from_db()
+    assert ticket.version == 1 + ticket.events.count(), "one step for each line of history"
 
 
 def test_a_sentence_about_a_solved_ticket_is_dropped_by_a_stop_and_that_is_told(
