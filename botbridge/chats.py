@@ -378,7 +378,7 @@ class Chat:
         """
         here = self.ticket_here
         is_elsewhere = self.thread_id != asked_in and here is not None and here.is_active
-        return is_elsewhere or self.session.answered_since is not None
+        return is_elsewhere or self.session.answered_ticket_id is not None
 
     @property
     def _is_in_new_forum_topic(self) -> bool:

@@ -195,11 +195,11 @@ class ChatSession(models.Model):
     @property
     def next_ticket_id(self) -> int | None:
         """Where the next message goes: to the ticket last written to, answered in, or chosen by its customer."""
-        return self.answered_since or self.current_ticket_id
+        return self.answered_ticket_id or self.current_ticket_id
 
     @property
-    def answered_since(self) -> int | None:
-        """The ticket of the newest reply since then that a person, not Telegram, says has arrived.
+    def answered_ticket_id(self) -> int | None:
+        """The ticket of the newest reply since `current_since` that a person, not Telegram, says has arrived.
 
         Nobody knows when one from a backup left, so it says nothing of what the customer read last.
         """

@@ -310,7 +310,7 @@ def _settle_all(
     elif state == DeliveryState.QUEUED:
         recount_waiting(ticket)
     show_trouble(ticket)
-    begin(ticket).record_each(Event.Kind.DELIVERY, messages, state=state.value)
+    begin(ticket).record_each(Event.Kind.DELIVERY, messages, change=Change.Kind.MESSAGE_STATE, state=state.value)
     return len(messages)
 
 

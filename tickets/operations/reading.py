@@ -1,6 +1,6 @@
 """What one person has read, follows, began to write or looked up. Nobody else's work changes by it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +12,8 @@ from tickets.operations.errors import NotVisible, Outdated
 
 #: Between the clocks of two browsers, each set by the server's over its own line; what comes no later is in time.
 CLOCKS_DIFFER = timedelta(seconds=5)
+#: Where a browser's clock begins (ECMA-262, "Time Values"). Years before the first are none to a database.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def mark_seen(*, ticket_id: int, user: User, message_id: int) -> None:
@@ -66,11 +68,11 @@ def save_draft(
     :raises Outdated: they have written or sent newer words there since.
     """
     now = timezone.now()
-    written_at = min(written_at or now, now)
     # Locked, so that who learns of it are those who see the ticket now, whoever moves it at this moment.
     ticket = lock_ticket(ticket_id)
     if not access.can_see(user, ticket):
         raise NotVisible
+    written_at = min(max(written_at or now, LONG_AGO), now)  # what a browser says can be from any time
     if now - written_at > CLOCKS_DIFFER:
         _refuse_outdated(ticket, user, written_at)
     if not text.strip():

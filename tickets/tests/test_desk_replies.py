@@ -332,6 +332,17 @@ def test_a_late_draft_is_answered_with_the_newer_one(htmx, aigerim, ticket):
     assert Draft.objects.get().text == "Новое"
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"]
+)
+def test_a_draft_is_kept_whatever_time_a_browser_gives_it(htmx, aigerim, ticket, at):
+    answer = htmx(aigerim).post(f"/desk/t/{ticket.pk}/draft/", {"text": "Начало", "at": at})
+    assert answer.status_code == 204
+    draft = Draft.objects.get()
+    assert draft.text == "Начало"
+    assert draft.updated_at <= timezone.now()
+
+
 def test_an_empty_draft_never_touches_a_colleagues(htmx, aigerim, bolat, ticket):
     htmx(aigerim).post(address(ticket, "draft"), {"text": "Моё"})
     htmx(bolat).post(address(ticket, "draft"), {"text": ""})

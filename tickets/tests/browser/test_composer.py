@@ -448,19 +448,24 @@ def leave_copy(page: Page, ticket: Ticket, text: str, *, seconds_ago: int) -> No
     page.evaluate(OLD_COPY, [ticket.pk, text, at])
 
 
+def both_are_kept(page: Page) -> None:
+    """The newer draft stays on the server, and the older words are there to be added."""
+    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
+    assert Draft.objects.get().text == "новое"
+    page.reload()
+    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
+    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
+    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
+    assert Draft.objects.get().text == "новое\n\nстарое"
+
+
 def test_an_old_copy_gives_way_to_a_newer_draft_from_elsewhere(page, aigerim, ticket):
     leave_copy(page, ticket, "старое", seconds_ago=60)
     operations.save_draft(ticket_id=ticket.pk, user=aigerim, text="новое")
     page.reload()
     expect(page.locator(FIELD)).to_have_value("новое")
     expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
-    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
-    assert Draft.objects.get(user=aigerim).text == "новое"
-    page.reload()
-    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
-    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
-    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
-    assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+    both_are_kept(page)
 
 
 def test_an_old_copy_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket):
@@ -509,13 +514,7 @@ def test_a_page_that_was_cut_off_gives_way_to_a_newer_draft_and_offers_its_own(p
     expect(page.locator("#reply [value=note]")).to_be_checked()
     expect(page.locator(GUARD)).to_contain_text("В этом браузере осталось набранное раньше")
     expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
-    page.wait_for_timeout(1500)  # longer than a draft waits for its next letter
-    assert Draft.objects.get(user=aigerim).text == "новое"
-    page.reload()
-    page.locator(GUARD).get_by_role("button", name="Добавить в поле").click()
-    expect(page.locator(FIELD)).to_have_value("новое\n\nстарое")
-    expect(page.locator(SAVED)).to_have_text("Черновик сохранён")
-    assert Draft.objects.get(user=aigerim).text == "новое\n\nстарое"
+    both_are_kept(page)
 
 
 def test_a_page_that_was_cut_off_gives_way_to_a_draft_cleared_elsewhere(page, aigerim, ticket, left_offline):
