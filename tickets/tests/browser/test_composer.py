@@ -627,7 +627,7 @@ def test_what_a_closed_page_left_in_the_browser_goes_on_or_is_told_of(
     leave_copy(page, other, "Дописанное", seconds_ago=120)
     lose(ticket, saule, other_team)
     page.reload()
-    expect(page.locator(LOST)).to_have_text(re.compile(f"обращение №{ticket.pk} больше"))
+    expect(page.locator(LOST)).to_have_text(re.compile(f"Обращение №{ticket.pk} больше"))
     page.wait_for_function("localStorage.length === 1")
     assert Draft.objects.get(user=aigerim).text == "Дописанное"
 
