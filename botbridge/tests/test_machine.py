@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiogram import Bot
@@ -69,6 +69,8 @@ from tickets.models import (
 )
 
 pytestmark = pytest.mark.django_db
+
+T = TypeVar("T")
 
 #: Any part of a reply bears one; no two replies share one, but a reply and its repeats do.
 #: How three files begin that leave one by one, and three that leave as an album.
@@ -313,15 +315,18 @@ class BadDay(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 6), fate=st.sampled_from([None, None, None, crash.AFTER_HANDLING]))
     def handle(self, most: int, fate: str | None) -> None:
-        self._pass_time()
         for _update in range(most):
-            claimed = inbox.claim(BOT_ID)
+            claimed = self._claim_update()
             if claimed is None:
                 return
             with self._killed_at(fate):
                 inbox.handle(claimed, self.bot, self.dispatcher)
             if fate is not None:
                 return
+
+    def _claim_update(self) -> inbox.Claim | None:
+        self._pass_time()
+        return inbox.claim(BOT_ID)
 
     @contextmanager
     def _killed_at(self, point: str | None) -> Iterator[None]:
@@ -584,19 +589,11 @@ class BadDay(RuleBasedStateMachine):
         self.late_parts_come()
         while self.queue.updates:
             self.poll(LIMIT, None)
-        for _round in range(100):
-            self._pass_time()
-            claimed = inbox.claim(BOT_ID)
-            if claimed is None:
-                break
+        for claimed in until_none(self._claim_update):
             inbox.handle(claimed, self.bot, self.dispatcher)
         self.leases_run_out()
-        for _round in range(200):
-            sending = self._claim()
-            if sending is None:
-                return
+        for sending in until_none(self._claim):
             settle(sending.call, self._ask(sending, None))
-        raise AssertionError("the outbox finds no end")
 
     def _check_everything(self) -> None:
         self.nothing_is_lost_or_out_of_order_on_the_desk()
@@ -638,6 +635,16 @@ async def ask(bot: Bot, claimed: Claimed) -> Outcome:
 
 def pick(items: Any, number: int) -> Any:
     return items[number % len(items)] if items else None
+
+
+def until_none(claim_next: Callable[[], T | None]) -> Iterator[T]:
+    """Everything that is there to be claimed. No day makes nearly so much, so more of it means that it never ends."""
+    for _turn in range(10_000):
+        claimed = claim_next()
+        if claimed is None:
+            return
+        yield claimed
+    raise AssertionError("there is no end of what is to be claimed")
 
 
 @contextmanager
