@@ -218,7 +218,7 @@ class Chat:
         operations.revise(message=known, text=text, entities=entities, edited_at=edited_at)
         if masked(text) != said:
             self._warn_of_card(text, known.ticket)
-        self._replace_file(message, known, edited_at)
+        self._replace_files(message, known, edited_at)
         return True
 
     def _keep_former(self, message: types.Message, known: Message) -> None:
@@ -232,16 +232,18 @@ class Chat:
             if attachment is not None:
                 self._fetch(attachment, file)
 
-    def _replace_file(self, message: types.Message, known: Message, edited_at: datetime) -> None:
-        """Have the file fetched that an edit put in another's place; an edit of the caption brings the file known."""
-        file = file_of(message)
-        if file is None:
+    def _replace_files(self, message: types.Message, known: Message, edited_at: datetime) -> None:
+        """Have the files fetched that an edit put in others' place; an edit of the caption brings the files known."""
+        files = files_of(message)
+        if not files:
             return
-        attachment = operations.replace_file(message=known, file=incoming_file(message, file), edited_at=edited_at)
-        if attachment is None:
-            return
-        self._fetch(attachment, file)
-        if known.ticket is not None:
+        attachments = operations.replace_files(
+            message=known, files=[incoming_file(message, file) for file in files], edited_at=edited_at
+        )
+        for attachment, file in zip(attachments, files, strict=True):
+            if attachment is not None:
+                self._fetch(attachment, file)
+        if any(attachments) and known.ticket is not None:
             self._warn(message, known.ticket)
 
     def _fetch(self, attachment: Attachment, file: TelegramFileObject) -> None:

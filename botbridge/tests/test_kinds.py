@@ -376,6 +376,14 @@ def test_a_file_put_back_in_its_own_place_stands_last_again(phone: Phone, photo:
     assert files(Message.objects.get(sender="client")) == ["short-id", "other", "short-id"]
 
 
+def test_both_files_of_a_live_photo_put_in_anothers_place_are_kept(phone: Phone, photo: int):
+    moving = {**PICTURE, "file_id": "moving-id", "file_unique_id": "moving", "duration": 3}
+    message = edit(phone, photo, live_photo=moving, photo=[OTHER], caption="Чек")
+    assert files(message) == ["short-id", "other", "moving"]
+    edit(phone, photo, live_photo=moving, photo=[OTHER], caption="Чек и гарантия")
+    assert files(message) == ["short-id", "other", "moving"]
+
+
 def test_a_file_too_big_put_in_anothers_place_is_told_to_the_customer(phone: Phone, photo: int):
     film = {**OTHER, "duration": 600, "file_size": 61 * 1024 * 1024}
     message = edit(phone, photo, video=film, caption="Чек")

@@ -32,7 +32,7 @@ from tickets.operations.cards import reveal_cards
 from tickets.operations.catalog import bring_back, make_default_team, retire
 from tickets.operations.clocks import close_resolved, free_tickets_of_the_gone, mark_gap, prune_changes, wake_snoozed
 from tickets.operations.customers import mute_customer, note_flood, unmute_customer
-from tickets.operations.edits import keep_former, keep_former_file, move_place, replace_file, revise
+from tickets.operations.edits import keep_former, keep_former_file, move_place, replace_files, revise
 from tickets.operations.errors import (
     AnotherText,
     Invalid,
@@ -278,7 +278,7 @@ __all__ = [
     "reopen",
     "reopen_by_customer",
     "repeat_webhook_call",
-    "replace_file",
+    "replace_files",
     "reply",
     "report_progress",
     "resend",

@@ -127,31 +127,34 @@ def _is_answered(ticket: Ticket, message: Message) -> bool:
 
 
 @transaction.atomic
-def replace_file(*, message: Message, file: IncomingFile, edited_at: datetime) -> Attachment | None:
-    """Take over the file a customer's edit put in another's place. The replaced one stays: somebody may have seen it.
+def replace_files(*, message: Message, files: Sequence[IncomingFile], edited_at: datetime) -> list[Attachment | None]:
+    """Take over the files, two of a live photo, that a customer's edit put in others' place. The replaced ones stay:
+    somebody may have seen them.
 
-    Where the same edit changed the words too, `revise` comes first and has kept them. Returns the file to fetch, None
-    for an edit of the words alone. One that comes after a later edit, as from an update tried again, takes nothing
-    back: its file joins the replaced ones.
+    Where the same edit changed the words too, `revise` comes first and has kept them. Returns for each file what to
+    fetch, None for one that is known, as all are after an edit of the words alone. One that comes after a later edit,
+    as from an update tried again, takes nothing back: its files join the replaced ones.
     """
     if message.ticket_id is None:
         raise WrongState
     ticket = lock_ticket(message.ticket_id)
     message.refresh_from_db()
-    current = message.attachments.order_by("position", "pk").last()
+    kept = list(message.attachments.order_by("position", "pk"))
     if _comes_late(edited_at, message):
-        return _keep_replaced(ticket, message, file, position=current.position if current is not None else 0)
+        last = kept[-1].position if kept else 0
+        return [_keep_replaced(ticket, message, file, position=last + n) for n, file in enumerate(files)]
     message.last_edit_at = edited_at
     message.save(update_fields=["last_edit_at"])
-    if current is not None and current.file_unique_id == file.file_unique_id:
-        return None
+    if [file.file_unique_id for file in kept[-len(files) :]] == [file.file_unique_id for file in files]:
+        return [None for _file in files]
     if message.edited_at != edited_at:
         _remember_edit(message, edited_at)
         message.edited_after_answer = _is_answered(ticket, message)
         message.save(update_fields=["edited_at", "edited_after_answer"])
-    attachment = expect_file(message, file, current.position + 1 if current is not None else 0)
-    _note_file(ticket, message, file)
-    return attachment
+    end = kept[-1].position + 1 if kept else 0
+    attachments = [expect_file(message, file, position) for position, file in enumerate(files, start=end)]
+    _note_files(ticket, message, files)
+    return list(attachments)
 
 
 @transaction.atomic
@@ -177,7 +180,7 @@ def _keep_replaced(ticket: Ticket, message: Message, file: IncomingFile, *, posi
         return None
     message.attachments.filter(position__gte=position).update(position=F("position") + 1)
     attachment = expect_file(message, file, position)
-    _note_file(ticket, message, file)
+    _note_files(ticket, message, [file])
     return attachment
 
 
@@ -186,6 +189,7 @@ def _remember_edit(message: Message, edited_at: datetime) -> None:
     message.edited_at = edited_at
 
 
-def _note_file(ticket: Ticket, message: Message, file: IncomingFile) -> None:
-    keep_cards(message, numbers_in(file.file_name))
+def _note_files(ticket: Ticket, message: Message, files: Sequence[IncomingFile]) -> None:
+    for file in files:
+        keep_cards(message, numbers_in(file.file_name))
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
