@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from botbridge.models import BotStatus, Update
 from botbridge.storing import parked_unsettled
-from tickets.models import Alteration, Delivery, DeliveryState, Lane, Reason
+from tickets.models import Alteration, Delivery, DeliveryState, Lane
 
 #: Counts end here: an exact count of a big table is what makes a health check slow.
 MOST = 1000
@@ -88,7 +88,7 @@ def oldest_undecided() -> int | None:
     """For how many seconds a person could have decided about a reply; about one whose customer cannot be reached
     nobody can.
     """
-    unreachable = Q(reason__in=[Reason.BLOCKED, Reason.DEACTIVATED])
+    unreachable = Q(reason__in=Delivery.UNREACHABLE)
     held = Q(state=DeliveryState.HELD) & ~unreachable
     rows = Delivery.objects.filter(TO_DECIDE | held, lane=Lane.REPLY)
     return _age(rows.aggregate(since=Min(Coalesce("settled_at", "queued_at")))["since"], timezone.now())

@@ -64,6 +64,7 @@ def clock(function: Callable[[], int], title: "StrOrPromise", *, seconds: float)
 SCHEDULE: tuple[Work, ...] = (
     clock(operations.wake_snoozed, _("Вернуть отложенные обращения"), seconds=2),
     clock(operations.hold_stale, _("Задержать ответы, не ушедшие за полчаса"), seconds=5),
+    clock(operations.release_to_the_returned, _("Отправить ответы, дождавшиеся клиента"), seconds=5),
     clock(operations.expire_automatic, _("Снять устаревшие сообщения бота"), seconds=5),
     clock(operations.give_up_alterations, _("Сказать об изменениях, которых Telegram не принял"), seconds=5),
     clock(operations.free_tickets_of_the_gone, _("Вернуть в очередь обращения отключённых"), seconds=5),

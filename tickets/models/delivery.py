@@ -83,6 +83,8 @@ class Delivery(models.Model):
 
     #: Not at an end: what the index `delivery_unsettled` holds.
     UNSETTLED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
+    #: Why a reply is held until its customer lets the bot in again.
+    UNREACHABLE = (Reason.BLOCKED, Reason.DEACTIVATED)
 
     message = models.OneToOneField(
         Message, on_delete=models.PROTECT, primary_key=True, related_name="delivery", verbose_name=_("сообщение")

@@ -97,8 +97,6 @@ from tickets.operations.jobs import (
 )
 from tickets.operations.outgoing import (
     UNDO_WINDOW,
-    customer_returned,
-    customer_stopped_bot,
     doubt_undelivered,
     expire_automatic,
     hold_stale,
@@ -120,6 +118,7 @@ from tickets.operations.people import (
     set_preferences,
     set_presence,
 )
+from tickets.operations.reachability import customer_returned, customer_stopped_bot, release_to_the_returned
 from tickets.operations.reading import drop_draft, follow, mark_seen, mark_unread, reveal_phone, save_draft
 from tickets.operations.replies import Then, edit_reply, mark_arrived, note, release, reply, resend, withdraw
 from tickets.operations.second_factor import (
@@ -273,6 +272,7 @@ __all__ = [
     "receive",
     "record_webhook_call",
     "release",
+    "release_to_the_returned",
     "remove_tag",
     "renew_webhook_secret",
     "reopen",

@@ -12,7 +12,8 @@ from tickets.models import Customer, Event, Notice, Ticket, User
 from tickets.operations.acts import begin, lock_ticket
 from tickets.operations.conversation import recount_waiting
 from tickets.operations.errors import NotAllowed, NotVisible, WrongState
-from tickets.operations.outgoing import lock_tickets_concerned, say
+from tickets.operations.outgoing import say
+from tickets.operations.reachability import lock_tickets_concerned
 
 #: How long a flood counts as one, however often it swells.
 ONE_FLOOD = timedelta(hours=1)

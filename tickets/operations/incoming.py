@@ -33,7 +33,8 @@ from tickets.operations.acts import begin, lock_ticket
 from tickets.operations.cards import keep_cards
 from tickets.operations.conversation import put_back_to_work, show_last, wake
 from tickets.operations.errors import WrongState
-from tickets.operations.outgoing import cancel_solved_notice, customer_returned
+from tickets.operations.outgoing import cancel_solved_notice
+from tickets.operations.reachability import customer_returned
 from tickets.text import is_bare_thanks, storable
 
 #: The time `opens_most` speaks of.

@@ -1,17 +1,16 @@
 """What must reach the customer, from the first wish to Telegram's last word on it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from tickets import access
 from tickets.models import (
-    ACTIVE,
     Alteration,
     Change,
     ContentType,
@@ -35,8 +34,6 @@ from tickets.text import pieces_of
 UNDO_WINDOW = timedelta(seconds=8)
 STALE_AFTER = timedelta(minutes=30)
 RELEASED_WITHIN = timedelta(hours=24)
-#: Between Telegram's clock and ours.
-CLOCKS_DIFFER = timedelta(minutes=1)
 AUTOMATIC_LIVES = timedelta(hours=1)
 
 FINAL = (DeliveryState.SENT, DeliveryState.CANCELLED)
@@ -137,7 +134,7 @@ def is_solved_unsaid(ticket: Ticket) -> bool:
 def cancel_solved_notice(ticket: Ticket) -> bool:
     """Take back the «solved» message while it waits. False when it has already left for the customer."""
     queued = Delivery.objects.filter(message__ticket=ticket, message__notice=Notice.SOLVED, state=DeliveryState.QUEUED)
-    return _settle_all(ticket, queued, DeliveryState.CANCELLED, Reason.UNDONE) > 0
+    return settle_all(ticket, queued, DeliveryState.CANCELLED, Reason.UNDONE) > 0
 
 
 @transaction.atomic
@@ -253,40 +250,7 @@ def show_trouble(ticket: Ticket) -> None:
     ticket.trouble = found
 
 
-@transaction.atomic
-def customer_stopped_bot(*, customer: Customer, at: datetime | None = None) -> None:
-    """Mark the customer as unreachable: replies on their way are held, the bot's own sentences dropped.
-
-    `at`: when they stopped the bot, where Telegram says so and it comes late; it says nothing where they have written
-    or let the bot in since.
-    """
-    if customer.stopped_bot_at is not None or (at is not None and _was_heard_after(at, customer)):
-        return
-    now = timezone.now()
-    customer.stopped_bot_at = at if at is not None and at < now - CLOCKS_DIFFER else now
-    customer.save(update_fields=["stopped_bot_at"])
-    for ticket in lock_tickets_concerned(customer, lanes=Lane):
-        begin(ticket).record(Event.Kind.STOPPED)
-        _stop_sending(customer, ticket)
-    _stop_sending(customer, None)
-
-
-def _was_heard_after(moment: datetime, customer: Customer) -> bool:
-    """Whether the customer wrote in the chat, or let the bot in, after a moment of Telegram's clock."""
-    if customer.returned_at is not None and customer.returned_at > moment:
-        return True
-    in_chat = customer.messages.filter(sender=Sender.CLIENT, author=None, service_account=None)
-    return in_chat.filter(sent_at__gt=moment).exists()
-
-
-def _stop_sending(customer: Customer, ticket: Ticket | None) -> None:
-    queued = Delivery.objects.filter(customer=customer, state=DeliveryState.QUEUED, message__ticket=ticket)
-    _settle_all(ticket, queued.filter(lane=Lane.REPLY), DeliveryState.HELD, Reason.BLOCKED)
-    # Asked now: a question that came back to work is told to be solved no more.
-    _settle_all(ticket, queued.exclude(lane=Lane.REPLY), DeliveryState.CANCELLED, Reason.BLOCKED)
-
-
-def _settle_all(
+def settle_all(
     ticket: Ticket | None, deliveries: QuerySet[Delivery], state: DeliveryState, reason: Reason | str = ""
 ) -> int:
     """Settle these of a locked ticket as `_settle` does each, in as few queries as one: they may be thousands. Returns
@@ -312,41 +276,6 @@ def _settle_all(
     show_trouble(ticket)
     begin(ticket).record_each(Event.Kind.DELIVERY, messages, change=Change.Kind.MESSAGE_STATE, state=state.value)
     return len(messages)
-
-
-@transaction.atomic
-def customer_returned(*, customer: Customer, at: datetime | None = None) -> None:
-    """The customer is reachable again: what was held less than 24 hours ago goes, older waits for its manager.
-
-    `at`: when they did what tells so, by Telegram's clock. What they did before they stopped the bot, and which only
-    comes now, tells nothing.
-    """
-    stopped_at, now = customer.stopped_bot_at, timezone.now()
-    if stopped_at is not None and at is not None and at < stopped_at - CLOCKS_DIFFER:
-        return
-    returned_at = min(at or now - CLOCKS_DIFFER, now)
-    customer.returned_at = max(returned_at, customer.returned_at or returned_at)
-    customer.stopped_bot_at = None
-    customer.save(update_fields=["stopped_bot_at", "returned_at"])
-    if stopped_at is None:
-        return
-    for ticket in lock_tickets_concerned(customer):
-        begin(ticket).record(Event.Kind.RETURNED)
-        held = Delivery.objects.filter(
-            message__ticket=ticket, state=DeliveryState.HELD, reason__in=[Reason.BLOCKED, Reason.DEACTIVATED]
-        )
-        _settle_all(ticket, held.filter(queued_at__lt=now - RELEASED_WITHIN), DeliveryState.HELD, Reason.STALE)
-        _settle_all(ticket, held, DeliveryState.QUEUED)
-    notify(OUTBOX_CHANNEL)
-
-
-def lock_tickets_concerned(customer: Customer, *, lanes: Iterable[Lane] = (Lane.REPLY,)) -> list[Ticket]:
-    """The customer's tickets at work and those with a message of these lanes on its way, locked in the order of ids."""
-    undelivered = Delivery.objects.filter(
-        message__ticket=OuterRef("pk"), lane__in=lanes, state__in=[DeliveryState.QUEUED, DeliveryState.HELD]
-    )
-    concerned = Ticket.objects.filter(Q(status__in=ACTIVE) | Exists(undelivered), customer=customer)
-    return [lock_ticket(ticket_id) for ticket_id in list(concerned.order_by("pk").values_list("pk", flat=True))]
 
 
 def hold_stale(*, now: datetime | None = None) -> int:

@@ -258,7 +258,7 @@ def edit_reply(
     seen: Seen | None = None,
 ) -> Message:
     """Change the words of a reply. What was held or refused goes on its way again, unless the customer has stopped the
-    bot; where Telegram has it already, they change there too. The same words again change nothing.
+    bot; where Telegram has it already, they change there too. The same words again are no edit.
 
     :raises WrongState: it is leaving just now, or did not simply arrive.
     """
@@ -270,13 +270,11 @@ def edit_reply(
             edit_sent(act, delivery, words)
             return message
         _refuse_departed(delivery)
-        if delivery.state == DeliveryState.QUEUED and words == (message.text, message.entities):
+        is_changed = words != (message.text, message.entities)
+        if delivery.state == DeliveryState.QUEUED and not is_changed:
             return message
-        MessageRevision.objects.create(
-            message=message, text=message.text, entities=message.entities, replaced_at=timezone.now()
-        )
-        message.text, message.entities, message.edited_at = words.text, words.entities, timezone.now()
-        message.save(update_fields=["text", "entities", "edited_at"])
+        if is_changed:
+            _rewrite(message, words)
         if delivery.state == DeliveryState.HELD and message.customer.stopped_bot_at is not None:
             _wait_for_return(delivery)
         else:
@@ -284,8 +282,16 @@ def edit_reply(
         recount_waiting(act.ticket)
         if act.ticket.last_message_id == message.pk:
             show_last(act.ticket, message)
-        _record(act, Event.Kind.EDITED, message)
+        _record(act, Event.Kind.EDITED if is_changed else Event.Kind.RELEASED, message)
         return message
+
+
+def _rewrite(message: Message, words: Formatted) -> None:
+    MessageRevision.objects.create(
+        message=message, text=message.text, entities=message.entities, replaced_at=timezone.now()
+    )
+    message.text, message.entities, message.edited_at = words.text, words.entities, timezone.now()
+    message.save(update_fields=["text", "entities", "edited_at"])
 
 
 def _check_edited(text: str, message: Message) -> None:

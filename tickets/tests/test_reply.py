@@ -335,6 +335,24 @@ def test_all_that_goes_or_waits_when_the_customer_returns_is_told_to_open_pages(
     assert Delivery.objects.get(pk=replies[1].pk).reason == Reason.STALE
 
 
+def test_a_reply_written_in_the_very_moment_of_the_return_goes_too(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    operations.customer_stopped_bot(customer=timur)
+    reply = answer(ticket, aigerim)
+    assert operations.release_to_the_returned() == 0
+    timur.stopped_bot_at = None  # by an act that could not see this reply, nor this reply it
+    timur.save()
+    before = Change.objects.latest("pk").pk
+
+    assert operations.release_to_the_returned() == 1
+
+    ticket.refresh_from_db()
+    assert (Delivery.objects.get(pk=reply.pk).state, ticket.trouble) == (DeliveryState.QUEUED, Trouble.NONE)
+    assert Change.objects.filter(pk__gt=before, kind=Change.Kind.MESSAGE_STATE, message=reply).exists()
+    assert operations.release_to_the_returned() == 0
+
+
 def test_a_customer_who_comes_back_to_an_answer_no_longer_waits(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:
@@ -386,6 +404,20 @@ def test_new_words_of_a_held_reply_wait_with_it_while_the_bot_is_stopped(
     delivery = Delivery.objects.select_related("message").get(pk=reply.pk)
     ticket.refresh_from_db()
     assert (delivery.state, delivery.message.text, ticket.trouble) == (DeliveryState.HELD, "Раз!", Trouble.HELD)
+
+
+def test_a_held_reply_saved_with_the_same_words_goes_and_is_not_called_edited(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    reply = answer(ticket, aigerim, "Раз")
+    operations.hold_stale(now=timezone.now() + timedelta(hours=1))
+
+    operations.edit_reply(message_id=reply.pk, actor=aigerim, text="Раз")
+
+    reply.refresh_from_db()
+    assert Delivery.objects.get(pk=reply.pk).state == DeliveryState.QUEUED
+    assert (reply.edited_at, reply.revisions.count()) == (None, 0)
+    assert ticket.events.latest("pk").kind == Event.Kind.RELEASED
 
 
 def test_new_words_of_a_reply_that_had_grown_old_go_when_the_customer_is_back(
