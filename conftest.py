@@ -67,7 +67,14 @@ from django.utils import timezone  # noqa: E402
 from tickets import operations  # noqa: E402
 from tickets.models import MANAGERS, SUPERVISORS, Customer, Message, Team, Ticket, User  # noqa: E402
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Best first: without windows of its own, which nobody sees here, the same engine needs less than half of the time.
+CHROMIUM_NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 #: A name that is this machine's to the tests' browser alone.
 OTHER_HOST = "desk.example"
 CHROMIUM_ARGUMENTS = [
@@ -83,7 +90,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 def find_chromium() -> str | None:
-    """The browser CHROMIUM names, or the first one installed."""
+    """The browser CHROMIUM names, or the best one installed."""
     if named := os.environ.get("CHROMIUM"):
         return named if Path(named).is_file() else None
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
