@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tickets.models import (
-    ACTIVE,
     Alteration,
     Attachment,
     Customer,
@@ -18,6 +17,7 @@ from tickets.models import (
     Language,
     Message,
     Reason,
+    Status,
     Ticket,
     User,
 )
@@ -206,7 +206,8 @@ class ChatSession(models.Model):
         if self.customer_id is None or self.current_since is None:
             return None
         arrived = Delivery.objects.marked_arrived(self.customer_id).exclude(reason=Reason.RESTORED)
-        since = arrived.filter(lane=Lane.REPLY, settled_at__gt=self.current_since, message__ticket__status__in=ACTIVE)
+        since = arrived.filter(lane=Lane.REPLY, settled_at__gt=self.current_since)
+        since = since.exclude(message__ticket__status=Status.CLOSED)
         return since.order_by("-settled_at", "-pk").values_list("message__ticket_id", flat=True).first()
 
 

@@ -173,8 +173,8 @@ def _remember(call: OutboundCall, message: Message, session: ChatSession, outcom
     TelegramMessage.objects.bulk_create(known, ignore_conflicts=True)
     _remember_files(call, message, outcome)
     ticket = message.ticket
-    if call.lane == Lane.REPLY and ticket is not None and ticket.is_active:
-        # The customer answers what was read last, whatever the bot was waiting for.
+    if call.lane == Lane.REPLY and ticket is not None and (ticket.is_active or ticket.can_reopen(timezone.now())):
+        # The customer answers what was read last, solved or not, and whatever the bot was waiting for.
         session.make_current(ticket)
         session.state, session.data = "", {}
         session.save(update_fields=["current_ticket", "current_since", "state", "data"])

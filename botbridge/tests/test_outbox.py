@@ -152,10 +152,13 @@ def test_a_ticket_in_several_parts_has_one_line_of_history(ticket: Ticket, aiger
     assert [event.data["state"] for event in Event.objects.filter(kind=Event.Kind.DELIVERY)] == ["sent"]
 
 
-def test_a_reply_makes_its_ticket_current(ticket: Ticket, aigerim: User, answer: Answer, send_next, timur: Customer):
+@pytest.mark.parametrize("then", operations.Then)
+def test_a_reply_makes_its_ticket_current(
+    ticket: Ticket, aigerim: User, answer: Answer, send_next, timur: Customer, then: operations.Then
+):
     other = wrote(timur, "И ещё вопрос").ticket
     ChatSession.objects.create(bot_id=BOT_ID, chat_id=timur.telegram_user_id, customer=timur, current_ticket=other)
-    answer(ticket, aigerim, "Ответ на первый")
+    answer(ticket, aigerim, "Ответ на первый", then=then, snooze_until=timezone.now() + timedelta(days=1))
     send_next()
     assert ChatSession.objects.get().current_ticket == ticket
 

@@ -37,7 +37,7 @@ from tickets.operations.acts import OUTBOX_CHANNEL, Act, acting, begin, lock_tic
 from tickets.operations.conversation import show_last, show_last_left, unanswered_since
 from tickets.operations.deciding import deciding
 from tickets.operations.errors import Invalid, NotVisible, WrongState
-from tickets.operations.outgoing import bring_back_unanswered, show_trouble, tell_author
+from tickets.operations.outgoing import bring_back, bring_back_unanswered, show_trouble, tell_author
 from tickets.operations.seen import Seen
 from tickets.text import pieces_of, storable
 
@@ -64,7 +64,7 @@ def edit_sent(act: Act, delivery: Delivery, words: Formatted) -> None:
     _check_pieces(delivery, words.text)
     alteration = _ask(message, AlterationKind.EDIT, text=words.text, entities=words.entities)
     message.text, message.entities = words.text, words.entities
-    message.save(update_fields=["text", "entities", "alteration"])
+    message.save(update_fields=["text", "entities", "edited_at", "alteration"])
     if act.ticket.last_message_id == message.pk:
         show_last(act.ticket, message)
     show_trouble(act.ticket)
@@ -88,7 +88,7 @@ def delete_reply(*, message_id: int, actor: User, seen: Seen | None = None) -> M
         if not is_deletable(delivery):
             raise WrongState(_("Прошло больше 48 часов: Telegram уже не даёт удалить это сообщение."))
         alteration = _ask(message, AlterationKind.DELETE)
-        message.save(update_fields=["alteration"])
+        message.save(update_fields=["edited_at", "alteration"])
         show_trouble(act.ticket)
         act.record(Event.Kind.DELETED, change=Change.Kind.MESSAGE_STATE, message=message, alteration=alteration.pk)
         return message
@@ -202,6 +202,8 @@ def _ask(message: Message, kind: AlterationKind, *, text: str = "", entities: Se
         former_text, former_entities = wanted_reaction(message), []
     if before is not None:
         former_text, former_entities = seen_text(before), _seen_entities(before)
+        if before.state == AlterationState.QUEUED and before.kind == AlterationKind.EDIT:
+            _keep_seen(before, message)
     of_message.filter(state=AlterationState.QUEUED).update(state=AlterationState.REPLACED, settled_at=timezone.now())
     message.alteration = Alteration.objects.create(
         message=message,
@@ -297,6 +299,7 @@ def _settle(
     if alteration.needs_look or ticket.trouble:
         show_trouble(ticket)
     if alteration.needs_look:
+        bring_back(ticket)
         tell_author(ticket, alteration.message)
     if state != AlterationState.REPLACED:
         told: dict[str, Any] = {"alteration": alteration.pk, "altered": alteration.kind, "state": state.value}
@@ -308,18 +311,22 @@ def _settle(
 def _edited(ticket: Ticket, alteration: Alteration, *, is_last: bool) -> None:
     """Keep what the customer saw before, and show what they see now unless a newer edit is on its way."""
     message = alteration.message
-    if alteration.steps_done:
-        MessageRevision.objects.create(
-            message=message,
-            text=alteration.former_text,
-            entities=alteration.former_entities,
-            replaced_at=timezone.now(),
-        )
-        message.edited_at = timezone.now()
-        _count_left(alteration)
+    _keep_seen(alteration, message)
     if is_last and alteration.state == AlterationState.FAILED:
         _show_again(ticket, alteration)
     message.save(update_fields=["text", "entities", "edited_at"])
+
+
+def _keep_seen(alteration: Alteration, message: Message) -> None:
+    """Keep what the customer saw before an edit's steps. The caller saves the message."""
+    if not alteration.steps_done:
+        return
+    now = timezone.now()
+    MessageRevision.objects.create(
+        message=message, text=alteration.former_text, entities=alteration.former_entities, replaced_at=now
+    )
+    message.edited_at = now
+    _count_left(alteration)
 
 
 def _deleted(ticket: Ticket, alteration: Alteration) -> None:

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from tickets.models import PREVIEW_LENGTH, Delivery, DeliveryState, Message, Sender, Status, Ticket
+from tickets.models import PREVIEW_LENGTH, ContentType, Delivery, DeliveryState, Message, Sender, Status, Ticket
+from tickets.text import is_bare_thanks
 
 
 def show_last(ticket: Ticket, message: Message) -> None:
@@ -20,6 +21,13 @@ def show_last_left(ticket: Ticket) -> None:
     last = said.order_by("-pk").first()
     if last is not None:
         show_last(ticket, last)
+
+
+def is_thanks(content_type: str, text: str) -> bool:
+    """Whether a message asks for nothing, so that a solved ticket stays solved."""
+    if content_type == ContentType.STICKER:
+        return True
+    return content_type == ContentType.TEXT and is_bare_thanks(text)
 
 
 def wake(ticket: Ticket) -> None:

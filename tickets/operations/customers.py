@@ -8,11 +8,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from tickets import access
-from tickets.models import Customer, Event, Notice, Ticket, User
+from tickets.models import ACTIVE, Customer, Event, Notice, Ticket, User
 from tickets.operations.acts import begin, lock_ticket
-from tickets.operations.conversation import recount_waiting
+from tickets.operations.conversation import is_thanks, put_back_to_work, recount_waiting
 from tickets.operations.errors import NotAllowed, NotVisible, WrongState
-from tickets.operations.outgoing import say
+from tickets.operations.outgoing import cancel_solved_notice, say
 from tickets.operations.reachability import lock_tickets_concerned
 
 #: How long a flood counts as one, however often it swells.
@@ -50,7 +50,8 @@ def mute_customer(*, customer_id: int, actor: User) -> Customer:
 
 @transaction.atomic
 def unmute_customer(*, customer_id: int, actor: User) -> Customer:
-    """Hear this customer again; what they wrote meanwhile becomes unread and waits for an answer.
+    """Hear this customer again; what they wrote meanwhile becomes unread and waits for an answer, also where its
+    ticket was solved.
 
     :raises NotAllowed: only supervisors silence customers.
     :raises WrongState: the customer is not muted.
@@ -58,11 +59,26 @@ def unmute_customer(*, customer_id: int, actor: User) -> Customer:
     customer = _locked(customer_id, actor)
     if not customer.is_muted:
         raise WrongState(_("Клиент не заглушён."))
+    unheard = _unheard(customer)
     customer.muted_at = None
     customer.save(update_fields=["muted_at"])
+    for ticket in unheard:
+        put_back_to_work(ticket)
+        cancel_solved_notice(ticket)
+        begin(ticket, actor).record(Event.Kind.REOPENED)
     _record(customer, actor, Event.Kind.UNMUTED)
     _tell(customer, _("Переписка возобновлена. Напишите, если вопрос остался."))
     return customer
+
+
+def _unheard(customer: Customer) -> list[Ticket]:
+    """The solved tickets, locked, on which this customer wrote more than thanks since they were muted."""
+    since = Event.objects.filter(kind=Event.Kind.RECEIVED, created_at__gte=customer.muted_at)
+    solved = since.filter(ticket__customer=customer).exclude(ticket__status__in=ACTIVE)
+    # What was received is the last message then.
+    said = solved.order_by("ticket").values_list("ticket_id", "after_message__content_type", "after_message__text")
+    asked = [ticket_id for ticket_id, content_type, text in said if not is_thanks(content_type, text)]
+    return [lock_ticket(ticket_id) for ticket_id in dict.fromkeys(asked)]
 
 
 def _locked(customer_id: int, actor: User) -> Customer:

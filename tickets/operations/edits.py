@@ -16,9 +16,10 @@ from tickets.cards import masked, numbers_in
 from tickets.models import Attachment, Change, DeliveryState, Event, Message, MessageRevision, Sender, Ticket
 from tickets.operations.acts import announce, begin, lock_ticket
 from tickets.operations.cards import keep_cards
-from tickets.operations.conversation import show_last
+from tickets.operations.conversation import is_thanks, put_back_to_work, show_last
 from tickets.operations.errors import WrongState
 from tickets.operations.incoming import IncomingFile, expect_file
+from tickets.operations.outgoing import cancel_solved_notice
 from tickets.text import storable
 
 
@@ -41,6 +42,7 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
     if (message.text, message.entities) == (text, list(entities)):
         message.save(update_fields=["last_edit_at"])
         return message
+    asks_anew = not ticket.customer.is_muted and _asks_anew(ticket, message, text)
     _remember_edit(message, edited_at)
     message.text, message.entities = text, list(entities)
     message.edited_after_answer = _is_answered(ticket, message)
@@ -48,7 +50,19 @@ def revise(*, message: Message, text: str, entities: Sequence[dict[str, Any]], e
     if ticket.last_message_id == message.pk:
         show_last(ticket, message)
     begin(ticket).record(Event.Kind.REVISED, change=Change.Kind.MESSAGE_STATE, message=message)
+    if asks_anew:
+        put_back_to_work(ticket)
+        cancel_solved_notice(ticket)
+        ticket.waiting_since = edited_at
+        begin(ticket).record(Event.Kind.REOPENED)
     return message
+
+
+def _asks_anew(ticket: Ticket, message: Message, text: str) -> bool:
+    """Whether thanks, which left a solved ticket solved, become words which would have brought it back."""
+    if not ticket.can_reopen(timezone.now()):
+        return False
+    return is_thanks(message.content_type, message.text) and not is_thanks(message.content_type, text)
 
 
 @transaction.atomic

@@ -31,11 +31,11 @@ from tickets.models import (
 )
 from tickets.operations.acts import begin, lock_ticket
 from tickets.operations.cards import keep_cards
-from tickets.operations.conversation import put_back_to_work, show_last, wake
+from tickets.operations.conversation import is_thanks, put_back_to_work, show_last, wake
 from tickets.operations.errors import WrongState
 from tickets.operations.outgoing import cancel_solved_notice
 from tickets.operations.reachability import customer_returned
-from tickets.text import is_bare_thanks, storable
+from tickets.text import storable
 
 #: The time `opens_most` speaks of.
 OPENED_WITHIN = timedelta(hours=1)
@@ -244,7 +244,7 @@ def _append(ticket: Ticket, incoming: Incoming) -> Received:
     message = _store(ticket, incoming)
     show_last(ticket, message)
     calls_nobody = ticket.customer.is_muted and incoming.is_from_chat
-    stays_solved = not ticket.is_active and (calls_nobody or _is_thanks(incoming))
+    stays_solved = not ticket.is_active and (calls_nobody or is_thanks(incoming.content_type, incoming.text))
     reopened = not ticket.is_active and not stays_solved
     if reopened:
         put_back_to_work(ticket)
@@ -257,12 +257,6 @@ def _append(ticket: Ticket, incoming: Incoming) -> Received:
     kind = Event.Kind.REOPENED if reopened else Event.Kind.RECEIVED
     act.record(kind, change=Change.Kind.MESSAGE, message=message)
     return Received(message, ticket, reopened=reopened)
-
-
-def _is_thanks(incoming: Incoming) -> bool:
-    if incoming.content_type == ContentType.STICKER:
-        return True
-    return incoming.content_type == ContentType.TEXT and is_bare_thanks(incoming.text)
 
 
 def _subject(incoming: Incoming) -> str:

@@ -28,7 +28,7 @@ from tickets.models import (
     Trouble,
 )
 from tickets.operations.acts import OUTBOX_CHANNEL, Act, begin, lock_ticket, notify, ring
-from tickets.operations.conversation import put_back_to_work, recount_waiting
+from tickets.operations.conversation import put_back_to_work, recount_waiting, wake
 from tickets.text import pieces_of
 
 UNDO_WINDOW = timedelta(seconds=8)
@@ -180,9 +180,20 @@ def settle(
             return delivery
         if goes_on:  # behind what was begun meanwhile
             delivery.queued_at = timezone.now()
+    if state == DeliveryState.QUEUED and _is_undone(ticket, delivery.message):
+        state, reason = DeliveryState.CANCELLED, Reason.UNDONE
     delivery.parts_sent, delivery.parts_tried = parts_sent, parts_tried
     _settle(ticket, delivery, state, reason)
     return delivery
+
+
+def _is_undone(ticket: Ticket | None, message: Message) -> bool:
+    """Whether a «solved» message that was on its way when it could be taken back no longer says what is so, or a later
+    one says it.
+    """
+    if ticket is None or message.notice != Notice.SOLVED:
+        return False
+    return ticket.is_active or ticket.messages.filter(notice=Notice.SOLVED, pk__gt=message.pk).exists()
 
 
 def _lock(delivery_id: int) -> tuple[Ticket | None, Delivery]:
@@ -222,14 +233,19 @@ def tell_author(ticket: Ticket, message: Message) -> None:
         ring(Change(ticket=ticket, message=message, kind=Change.Kind.TROUBLE, audience=audience))
 
 
-def bring_back_unanswered(ticket: Ticket) -> None:
-    """A question whose answer may not have come is not solved, and its customer is not to be told so. The caller saves.
-
-    Back at work, it stands in its manager's queue with the sign of what is wrong.
+def bring_back(ticket: Ticket) -> None:
+    """A ticket with which something is wrong is neither solved, which its customer is not to be told, nor put off: it
+    stands in its manager's queue with the sign of what it is. The caller saves.
     """
     if ticket.status == Status.RESOLVED:
         put_back_to_work(ticket)
         cancel_solved_notice(ticket)
+    wake(ticket)
+
+
+def bring_back_unanswered(ticket: Ticket) -> None:
+    """Bring back a question whose answer may not have come: its customer may be waiting again. The caller saves."""
+    bring_back(ticket)
     recount_waiting(ticket)
 
 

@@ -113,7 +113,7 @@ def reply(
         is_held = delivery.state == DeliveryState.HELD
         if is_held:
             show_trouble(act.ticket)
-            recount_waiting(act.ticket)  # words that lie here have answered nothing
+            bring_back_unanswered(act.ticket)  # words that lie here have answered nothing
         act.record(Event.Kind.REPLIED, change=Change.Kind.MESSAGE, message=message, then=then.value)
         if then == Then.RESOLVE and not is_held:
             mark_resolved(act)

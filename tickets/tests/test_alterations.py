@@ -15,8 +15,11 @@ from tickets.models import (
     DeliveryState,
     Event,
     Message,
+    Notice,
     Obstacle,
+    Status,
     Ticket,
+    Trouble,
     User,
 )
 
@@ -76,6 +79,45 @@ def test_of_several_edits_the_last_knows_what_the_one_under_way_has_left(reply: 
 
     reply.refresh_from_db()
     assert reply.text == "до 19:00"
+
+
+def test_a_change_overtaken_between_its_steps_leaves_what_the_customer_had_read_in_the_history_of_the_reply(
+    ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    pieces = [f"{number}. {LONG[:3800]}" for number in range(3)]
+    message = answer(ticket, aigerim, "\n\n".join(pieces))
+    operations.settle(delivery_id=message.pk, state=DeliveryState.SENT, parts_sent=3)
+    first = begun(edit(message, aigerim, "Коротко"))
+    operations.settle_alteration(alteration_id=first.pk, state=AlterationState.QUEUED, steps_done=2)
+
+    second = begun(edit(message, aigerim, "Ещё короче"))
+    operations.settle_alteration(alteration_id=second.pk, state=AlterationState.DONE, steps_done=2)
+
+    said = [revision.text for revision in message.revisions.order_by("pk")]
+    assert len(said) == 2
+    assert all(piece.strip() in said[0] for piece in pieces)
+    assert said[1].startswith("Коротко")
+    assert "1. " in said[1]
+    assert Delivery.objects.get(pk=message.pk).parts_sent == 1
+
+
+def test_a_change_that_did_not_come_about_brings_its_solved_ticket_back(
+    ticket: Ticket, reply: Message, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    settle(begun(edit(reply, aigerim, "до 19:00")), AlterationState.FAILED, obstacle=Obstacle.REFUSED)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since, ticket.trouble) == (Status.OPEN, None, Trouble.UNALTERED)
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+
+
+def test_a_change_that_did_not_come_about_wakes_its_ticket(ticket: Ticket, reply: Message, aigerim: User) -> None:
+    operations.snooze(ticket_id=ticket.pk, actor=aigerim, until=timezone.now() + timedelta(days=30))
+    settle(begun(edit(reply, aigerim, "до 19:00")), AlterationState.FAILED, obstacle=Obstacle.REFUSED)
+
+    ticket.refresh_from_db()
+    assert (ticket.snoozed_until, ticket.trouble) == (None, Trouble.UNALTERED)
 
 
 def test_a_text_for_more_messages_than_the_customer_has_is_refused_as_the_texts_fault(

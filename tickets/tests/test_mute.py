@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import Customer, Event, Message, Status, Ticket, User
+from tickets.models import Customer, Delivery, DeliveryState, Event, Message, Notice, Status, Ticket, User
 from tickets.operations import NotAllowed, NotVisible, WrongState
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +57,34 @@ def test_a_solved_ticket_stays_solved_and_a_snoozed_one_asleep(muted: Customer, 
     wrote(muted, "Не решено!", ticket=ticket)
     ticket.refresh_from_db()
     assert ticket.status == Status.RESOLVED
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED])
+def test_heard_again_what_was_written_on_a_solved_ticket_brings_it_back(
+    muted: Customer, ticket: Ticket, aigerim: User, saule: User, status: Status
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    Ticket.objects.update(status=status, closed_at=timezone.now())
+    message = wrote(muted, "Деньги так и не вернули!", ticket=ticket).message
+
+    operations.unmute_customer(customer_id=muted.pk, actor=saule)
+
+    row = row_of(ticket, aigerim)
+    assert (row.status, row.waiting_since) == (Status.OPEN, message.sent_at)
+    solved = Delivery.objects.get(message__notice=Notice.SOLVED)
+    assert solved.state == DeliveryState.CANCELLED
+    assert row.version == 1 + row.events.count()
+
+
+def test_heard_again_thanks_leave_a_solved_ticket_solved(
+    muted: Customer, ticket: Ticket, aigerim: User, saule: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    wrote(muted, "Спасибо", ticket=ticket)
+
+    operations.unmute_customer(customer_id=muted.pk, actor=saule)
+
+    assert row_of(ticket, aigerim).status == Status.RESOLVED
 
 
 def test_no_new_ticket_is_opened_where_there_is_one(muted: Customer, ticket: Ticket) -> None:

@@ -202,6 +202,49 @@ def test_an_edit_after_the_answer_is_told_from_one_before(
     assert list(Message.objects.filter(edited_after_answer=True)) == [before]
 
 
+def test_thanks_that_become_a_question_bring_a_solved_ticket_back(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    thanks = wrote(timur, "Спасибо", ticket=ticket).message
+    edited_at = timezone.now()
+
+    operations.revise(message=thanks, text="Спасибо, но он снова выключился", entities=[], edited_at=edited_at)
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since) == (Status.OPEN, edited_at)
+    assert Delivery.objects.get(message__notice=Notice.SOLVED).state == DeliveryState.CANCELLED
+    assert list(ticket.events.order_by("-pk").values_list("kind", flat=True)[:3]) == ["reopened", "delivery", "revised"]
+    assert ticket.version == 1 + ticket.events.count()
+
+
+def test_an_edit_that_asks_nothing_new_leaves_a_solved_ticket_solved(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    question = wrote(timur, "Номер 719-20", ticket=ticket).message
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    thanks = wrote(timur, "Спасибо", ticket=ticket).message
+
+    operations.revise(message=question, text="Номер 719-204", entities=[], edited_at=timezone.now())
+    operations.revise(message=thanks, text="Спасибо большое", entities=[], edited_at=timezone.now())
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.RESOLVED
+
+
+def test_a_muted_customers_thanks_that_become_a_question_call_nobody(
+    ticket: Ticket, timur: Customer, aigerim: User, saule: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    thanks = wrote(timur, "Спасибо", ticket=ticket).message
+    operations.mute_customer(customer_id=timur.pk, actor=saule)
+
+    operations.revise(message=thanks, text="Спасибо, а деньги где?", entities=[], edited_at=timezone.now())
+
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.waiting_since) == (Status.RESOLVED, None)
+
+
 def test_an_edit_that_changes_nothing_leaves_no_trace(ticket: Ticket, timur: Customer) -> None:
     message = wrote(timur, "Номер 719-204", ticket=ticket).message
 

@@ -34,6 +34,7 @@ from tickets.models import (
     TicketReader,
     Trouble,
     User,
+    View,
 )
 from tickets.operations.uploads import check_uploads
 
@@ -287,6 +288,29 @@ def test_every_ticket_of_a_customer_who_stops_the_bot_waits_for_an_answer_again(
     assert [each.trouble for each in tickets] == [Trouble.HELD] * 2
 
 
+@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.HELD])
+def test_trouble_with_a_reply_wakes_the_ticket_it_put_off(
+    ticket: Ticket, aigerim: User, answer: Answer, state: DeliveryState
+) -> None:
+    reply = answer(ticket, aigerim, then=operations.Then.SNOOZE, snooze_until=timezone.now() + timedelta(days=30))
+
+    operations.settle(delivery_id=reply.pk, state=state, parts_sent=0)
+
+    ticket.refresh_from_db()
+    assert (ticket.snoozed_until, ticket.trouble) == (None, Trouble[state.name])
+    assert ticket in Ticket.objects.in_view(View.MINE, aigerim)
+
+
+def test_a_reply_held_from_the_start_does_not_put_its_ticket_off(
+    ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
+) -> None:
+    operations.customer_stopped_bot(customer=timur)
+
+    answer(ticket, aigerim, then=operations.Then.SNOOZE, snooze_until=timezone.now() + timedelta(days=30))
+
+    assert ticket in Ticket.objects.in_view(View.MINE, aigerim)
+
+
 def test_all_that_a_stop_holds_or_drops_is_told_to_open_pages_and_authors(
     ticket: Ticket, timur: Customer, aigerim: User, answer: Answer
 ) -> None:
@@ -305,6 +329,46 @@ def test_all_that_a_stop_holds_or_drops_is_told_to_open_pages_and_authors(
     assert sorted(history) == ["cancelled", "held", "held"]
     ticket.refresh_from_db()
     assert ticket.version == 1 + ticket.events.count(), "one step for each line of history"
+
+
+def solved_notice_under_way() -> Delivery:
+    """The sentence that the ticket is solved, which a worker is sending."""
+    Delivery.objects.filter(message__notice=Notice.SOLVED, state=DeliveryState.QUEUED).update(due_at=timezone.now())
+    delivery = operations.start_sending(delivery_id=Delivery.objects.get(state=DeliveryState.QUEUED).pk)
+    assert delivery is not None
+    return delivery
+
+
+def comes_back(delivery: Delivery) -> Delivery:
+    """Telegram asked to wait, or no connection opened."""
+    return operations.settle(delivery_id=delivery.pk, state=DeliveryState.QUEUED, parts_sent=0)
+
+
+def test_that_a_ticket_is_solved_is_said_no_more_once_it_is_back_at_work(
+    ticket: Ticket, timur: Customer, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    under_way = solved_notice_under_way()
+    wrote(timur, "Снова сломалось", ticket=ticket)
+
+    said = comes_back(under_way)
+
+    assert (said.state, said.reason) == (DeliveryState.CANCELLED, Reason.UNDONE)
+
+
+def test_that_a_ticket_is_solved_is_said_once_though_it_was_solved_again_meanwhile(
+    ticket: Ticket, aigerim: User
+) -> None:
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+    first = solved_notice_under_way()
+    operations.reopen(ticket_id=ticket.pk, actor=aigerim)
+    operations.resolve(ticket_id=ticket.pk, actor=aigerim)
+
+    assert comes_back(first).state == DeliveryState.CANCELLED
+
+    again = solved_notice_under_way()
+    assert again.pk != first.pk
+    assert comes_back(again).state == DeliveryState.QUEUED
 
 
 def test_a_sentence_about_a_solved_ticket_is_dropped_by_a_stop_and_that_is_told(
