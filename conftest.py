@@ -62,7 +62,7 @@ from django.apps import apps  # noqa: E402
 from django.contrib.auth.hashers import PBKDF2PasswordHasher  # noqa: E402
 from django.contrib.auth.models import Group  # noqa: E402  # models need Django set up
 from django.db.models.signals import post_migrate  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.utils import timezone, translation  # noqa: E402
 
 from tickets import operations  # noqa: E402
 from tickets.models import MANAGERS, SUPERVISORS, Customer, Message, Team, Ticket, User  # noqa: E402
@@ -175,6 +175,13 @@ def quick_passwords() -> Iterator[None]:
     """Argon2 is slow on purpose, and nearly every test makes people."""
     with override_settings(PASSWORD_HASHERS=[f"{QuickHasher.__module__}.{QuickHasher.__qualname__}"]):
         yield
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_house() -> Iterator[None]:
+    """A request leaves the language it was answered in to its thread, and with it to the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
