@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,6 +38,8 @@ from tickets.text import storable
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+#: For how long attempts that the database broke off do not count.
+PATIENCE = timedelta(hours=1)
 #: How long a claimed chat is left to its worker. Longer than between a claim and the lock that follows it; as long as
 #: a chat waits whose worker was killed.
 CLAIM_LASTS = timedelta(seconds=2)
@@ -72,7 +75,7 @@ def claim(bot_id: int) -> Claim | None:
         if update is None:
             return None
         if update.attempts >= MAX_ATTEMPTS:
-            _park(update, f"the process ended {MAX_ATTEMPTS} times while handling it")
+            _park(update, f"{MAX_ATTEMPTS} times the process ended, or the database gave up, while handling it")
         else:
             update.attempts += 1
             update.save(update_fields=["attempts"])
@@ -123,13 +126,23 @@ def handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> None:
             crash.at(crash.AFTER_HANDLING)
         UPDATES.labels(outcome).inc()
     except (OperationalError, InterfaceError):
-        raise  # the database is away: the claim lapses by itself
+        _give_back(bot.id, claimed)
+        raise  # the claim lapses by itself
     except Exception as error:
         logger.exception("Update %s failed, attempt %s", claimed.update_id, claimed.attempt)
         UPDATES.labels("failed").inc()
         _failed(bot.id, claimed, error)
     finally:
         log_context.chat_id.set(None)
+
+
+def _give_back(bot_id: int, claimed: Claim) -> None:
+    """A database that is away, or busy with something else, is no fault of the update: the attempt does not count. For
+    long it may be one all the same, which would hold up its chat for ever.
+    """
+    attempt = _stored(bot_id).filter(pk=claimed.update_id, attempts=claimed.attempt)
+    with suppress(OperationalError, InterfaceError):
+        attempt.filter(received_at__gt=Now() - PATIENCE).update(attempts=claimed.attempt - 1)
 
 
 def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:

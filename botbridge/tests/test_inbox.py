@@ -11,7 +11,7 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from botbridge.handlers import messages
-from botbridge.inbox import MAX_ATTEMPTS, Claim, claim, handle
+from botbridge.inbox import MAX_ATTEMPTS, PATIENCE, Claim, claim, handle
 from botbridge.models import ChatSession, OutboundCall, TelegramMessage, Update
 from botbridge.storing import parked_unsettled
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
@@ -183,6 +183,44 @@ def test_a_lost_database_is_no_fault_of_the_update(line: Line, phone: Phone, mon
     with pytest.raises(OperationalError):
         handle(claimed, line.bot, line.dispatcher)
     assert Update.objects.get().state == Update.State.STORED
+
+
+def stall(line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody holds what handling needs, again and again, as an index being built does."""
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(messages, "receive", busy)
+        for _attempt in range(MAX_ATTEMPTS):
+            line.skip_waiting()
+            claimed = claim(BOT_ID)
+            assert isinstance(claimed, Claim)
+            with pytest.raises(OperationalError):
+                handle(claimed, line.bot, line.dispatcher)
+    line.skip_waiting()
+
+
+def test_a_busy_database_is_no_fault_of_the_update_however_often(
+    line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch
+):
+    line.store(phone.message(text="Раз"))
+    stall(line, phone, monkeypatch)
+    line.store(phone.message(text="Два"))
+    line.handle_all()
+    assert phone.written == ["Раз", "Два"]
+
+
+def test_an_update_the_database_has_been_too_busy_for_all_the_time_is_parked_and_that_is_the_reason(
+    line: Line, phone: Phone, monkeypatch: pytest.MonkeyPatch
+):
+    line.store(phone.message(text="Раз"))
+    Update.objects.update(received_at=timezone.now() - PATIENCE)
+    stall(line, phone, monkeypatch)
+    assert claim(BOT_ID) is not None
+    (update,) = parked()
+    assert "database" in update.reason
 
 
 def test_a_message_aiogram_does_not_understand_still_becomes_a_bubble(line: Line, phone: Phone):
