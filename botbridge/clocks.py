@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from botbridge.downloads import lease
-from botbridge.models import BotStatus, ChatSession
+from botbridge.models import BotStatus, ChatSession, Outage
 from tickets.models import Alteration, AlterationState, Attachment, AttachmentState, Delivery, DeliveryState
 
 #: Seconds between looks for what was put off so.
@@ -25,6 +25,7 @@ def hasten(bot_id: int) -> int:
     queued = Delivery.objects.filter(state=DeliveryState.QUEUED)
     files = Attachment.objects.filter(state__in=[AttachmentState.PENDING, AttachmentState.FETCHING])
     changes = Alteration.objects.filter(state=AlterationState.QUEUED)
+    outages = Outage.objects.filter(bot_id=bot_id, began_at__lt=Now())
     return sum(
         (
             BotStatus.objects.filter(bot_id=bot_id, next_send_at__gt=Now() + SOON).update(next_send_at=Now()),
@@ -35,5 +36,7 @@ def hasten(bot_id: int) -> int:
             queued.filter(queued_at__gt=Now() + SOON).update(queued_at=Now(), due_at=Now()),
             files.filter(due_at__gt=Now() + max(LONG, lease())).update(due_at=Now()),
             changes.filter(due_at__gt=Now() + LONG).update(due_at=Now()),
+            # It has ended by now; until then customers would hear of one that is none.
+            outages.filter(ended_at__gt=Now() + SOON).update(ended_at=Now()),
         )
     )

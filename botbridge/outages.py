@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -75,8 +75,12 @@ def last_update(bot_id: int) -> datetime | None:
 
 
 def outage_at(bot_id: int, moment: datetime) -> Outage | None:
-    """The outage during which something was written; `moment` is Telegram's date, in whole seconds."""
-    during = Outage.objects.filter(bot_id=bot_id, began_at__lt=moment + timedelta(seconds=1), ended_at__gte=moment)
+    """The outage during which something was written; `moment` is Telegram's date, in whole seconds.
+
+    One that a clock far ahead made longer than it was may have turned out too short for customers to notice.
+    """
+    noticed = Outage.objects.filter(bot_id=bot_id, ended_at__gt=F("began_at") + NOTICED_AFTER)
+    during = noticed.filter(began_at__lt=moment + timedelta(seconds=1), ended_at__gte=moment)
     return during.order_by("-began_at").first()
 
 

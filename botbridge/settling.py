@@ -67,8 +67,8 @@ def _unless_they_came_back(call: OutboundCall, session: ChatSession, outcome: Ou
     if outcome.state != DeliveryState.HELD or session.customer is None or call.lease_until is None:
         return outcome
     returned_at, began = session.customer.returned_at, call.lease_until - LEASE
-    # Where they had come back before it began, it is only refused again, later.
-    if returned_at is None or returned_at <= began - CLOCKS_DIFFER:
+    # Where they had come back before it began, it is only refused again, later. A return yet to come is none.
+    if returned_at is None or not began - CLOCKS_DIFFER < returned_at <= timezone.now():
         return outcome
     return replace(outcome, state=DeliveryState.QUEUED, reason="")
 

@@ -125,7 +125,11 @@ def check_redis() -> Iterator[Diagnosis]:
     if not settings.REDIS_URL:
         yield unused("redis", "REDIS_URL is not set: each web process counts limits by itself")
         return
-    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
+    try:
+        client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
+    except ValueError:
+        yield wrong("redis", "REDIS_URL is no address of Redis", "Write it as redis://host:6379/0.")
+        return
     try:
         client.ping()
     except redis.RedisError as error:
@@ -142,14 +146,17 @@ def check_broker() -> Iterator[Diagnosis]:
     if not settings.CELERY_BROKER_URL:
         yield unused("broker", "CELERY_BROKER_URL is not set: manage.py runjobs does the jobs")
         return
-    with kombu.Connection(settings.CELERY_BROKER_URL, connect_timeout=PATIENCE) as broker:
-        try:
+    try:
+        with kombu.Connection(settings.CELERY_BROKER_URL, connect_timeout=PATIENCE) as broker:
             broker.ensure_connection(max_retries=1, timeout=PATIENCE)
-        except OperationalError as error:
-            remedy = "Check CELERY_BROKER_URL and that the server runs. Until then jobs are late, and none is lost."
-            yield wrong("broker", f"does not answer ({type(error).__name__})", remedy)
-        else:
-            yield right("broker", "answers")
+    except OperationalError as error:
+        remedy = "Check CELERY_BROKER_URL and that the server runs. Until then jobs are late, and none is lost."
+        yield wrong("broker", f"does not answer ({type(error).__name__})", remedy)
+    except (KeyError, ImportError, ValueError):  # no such kind of broker, a package it needs, or no address at all
+        remedy = "Write it as redis://host:6379/0 or amqp://user:password@host:5672//."
+        yield wrong("broker", "CELERY_BROKER_URL is no address of a broker", remedy)
+    else:
+        yield right("broker", "answers")
 
 
 def check_mail() -> Iterator[Diagnosis]:

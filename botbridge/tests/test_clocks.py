@@ -1,17 +1,20 @@
 """A clock that was ahead for a while must not put anything off until that hour comes again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from botbridge import inbox
+from botbridge import inbox, outages
 from botbridge.claiming import Claimed, Pause, claim
 from botbridge.clocks import hasten
 from botbridge.models import BotStatus, ChatSession
+from botbridge.polling import polled
 from botbridge.tests.conftest import BOT_ID, WORKER, Line, Phone, come_due
-from tickets.models import Attachment, Delivery, Message, Ticket, User
+from tickets import operations
+from tickets.models import Attachment, Delivery, DeliveryState, Message, Ticket, User
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,45 @@ def test_a_file_is_asked_for_again(line: Line, phone: Phone) -> None:
     Attachment.objects.update(due_at=timezone.now() + AHEAD)
     assert hasten(BOT_ID) == 1
     assert Attachment.objects.filter(due_at__lte=timezone.now()).exists()
+
+
+@contextmanager
+def clock_ahead() -> Iterator[None]:
+    right = timezone.now
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: right() + AHEAD)
+        yield
+
+
+def test_nobody_hears_of_an_outage_the_clock_made(line: Line, phone: Phone) -> None:
+    polled(BOT_ID)
+    with clock_ahead():
+        outages.reached(BOT_ID)
+        polled(BOT_ID)
+    assert outages.Outage.objects.exists()
+    hasten(BOT_ID)
+    phone.write("Где заказ?")
+    assert not any("Извините" in words for words in phone.heard)
+
+
+def test_who_stopped_the_bot_in_that_hour_is_back_when_they_write(phone: Phone, aigerim: User, answer: Answer) -> None:
+    phone.write("Где заказ?")
+    with clock_ahead():
+        operations.customer_stopped_bot(customer=phone.customer)
+    reply = answer(phone.tickets[0], aigerim)
+    phone.write("Я снова тут")
+    assert phone.customer.stopped_bot_at is None
+    assert Delivery.objects.get(pk=reply.pk).state == DeliveryState.QUEUED
+
+
+def test_who_came_back_in_that_hour_can_stop_the_bot(phone: Phone) -> None:
+    phone.write("Где заказ?")
+    operations.customer_stopped_bot(customer=phone.customer)
+    with clock_ahead():
+        operations.customer_returned(customer=phone.customer)
+    now = timezone.now()
+    operations.customer_stopped_bot(customer=phone.customer, at=now)
+    assert phone.customer.stopped_bot_at is not None
 
 
 def test_what_may_wait_waits(ticket: Ticket, aigerim: User, answer: Answer, line: Line, phone: Phone) -> None:

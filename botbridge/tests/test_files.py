@@ -13,6 +13,7 @@ from typing import IO, Any
 import pytest
 from aiogram import Bot
 from django.conf import LazySettings
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from botbridge import files
@@ -204,6 +205,15 @@ def test_a_file_of_a_worker_that_died_is_due_again(sandbox: SandboxServer, sent:
     assert operations.start_fetching(lease=timedelta(minutes=3)) is None
     Attachment.objects.update(due_at=timezone.now())
     fetch_until(sandbox, lambda: state() == AttachmentState.READY)
+
+
+def test_a_worker_that_comes_too_late_says_nothing_of_a_file_another_has_brought(sent: Attachment):
+    assert operations.start_fetching(lease=timedelta(0)) == sent
+    assert operations.start_fetching(lease=timedelta(minutes=3)) == sent
+    operations.attach_file(attachment_id=sent.pk, file=ContentFile(b"%PDF-1.4 words"))
+    operations.fail_file(attachment_id=sent.pk, state=AttachmentState.GONE, reason="too late")
+    sent.refresh_from_db()
+    assert (sent.state, sent.reason) == (AttachmentState.READY, "")
 
 
 def test_a_download_under_way_goes_back_in_line_at_the_end(sandbox: SandboxServer, sent: Attachment):

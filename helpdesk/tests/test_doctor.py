@@ -118,6 +118,19 @@ def test_redis_that_is_away() -> None:
     assert "redis-canary" not in printed
 
 
+@pytest.mark.parametrize("address", ["nonsense", "nonsense://redis-canary", "redis://redis-canary:port/0"])
+@pytest.mark.parametrize(("setting", "about"), [("REDIS_URL", "redis"), ("CELERY_BROKER_URL", "broker")])
+def test_an_address_that_is_none_is_told_and_the_rest_is_looked_at_all_the_same(
+    setting: str, about: str, address: str
+) -> None:
+    with override_settings(**{setting: address}):
+        printed, code = examined()
+    assert code == 1
+    assert f"wrong     {about:13} " in printed
+    assert "redis-canary" not in printed
+    assert "telegram" in printed
+
+
 @pytest.fixture
 def telegram(tmp_path: Path) -> Any:
     with SandboxServer(tmp_path, token=TOKEN) as server:

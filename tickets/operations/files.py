@@ -61,8 +61,10 @@ def attach_file(*, attachment_id: int, file: "File[bytes]") -> Attachment:
 
 @transaction.atomic
 def fail_file(*, attachment_id: int, state: AttachmentState, reason: str = "") -> Attachment:
-    """Say why a file will not come by itself."""
+    """Say why a file will not come by itself. One that is there, brought by another worker since, stays."""
     attachment = _lock(attachment_id)
+    if attachment.state == AttachmentState.READY:
+        return attachment
     attachment.state, attachment.reason, attachment.due_at = state, reason[:200], None
     attachment.save(update_fields=["state", "reason", "due_at"])
     _announce(attachment)

@@ -35,7 +35,7 @@ def customer_stopped_bot(*, customer: Customer, at: datetime | None = None) -> N
 
 def _was_heard_after(moment: datetime, customer: Customer) -> bool:
     """Whether the customer wrote in the chat, or let the bot in, after a moment of Telegram's clock."""
-    if customer.returned_at is not None and customer.returned_at > moment:
+    if customer.returned_at is not None and moment < customer.returned_at <= timezone.now():
         return True
     in_chat = customer.messages.filter(sender=Sender.CLIENT, author=None, service_account=None)
     return in_chat.filter(sent_at__gt=moment).exists()
@@ -56,10 +56,11 @@ def customer_returned(*, customer: Customer, at: datetime | None = None) -> None
     comes now, tells nothing.
     """
     stopped_at, now = customer.stopped_bot_at, timezone.now()
-    if stopped_at is not None and at is not None and at < stopped_at - CLOCKS_DIFFER:
+    # A clock that was ahead may have put either into a time to come.
+    if stopped_at is not None and at is not None and at < min(stopped_at, now) - CLOCKS_DIFFER:
         return
     returned_at = min(at or now - CLOCKS_DIFFER, now)
-    customer.returned_at = max(returned_at, customer.returned_at or returned_at)
+    customer.returned_at = min(max(returned_at, customer.returned_at or returned_at), now)
     customer.stopped_bot_at = None
     customer.save(update_fields=["stopped_bot_at", "returned_at"])
     if stopped_at is None:
