@@ -8,7 +8,7 @@ from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNetworkError, TelegramServerError
-from aiogram.methods import Response, TelegramMethod
+from aiogram.methods import GetFile, GetMe, GetWebhookInfo, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import InputFile
 from aiohttp import ClientConnectorError, ClientError, ClientTimeout, ConnectionTimeoutError
@@ -24,6 +24,10 @@ CONNECT_TIMEOUT = 8
 CHUNK = 64 * 1024
 #: A message names its file by its kind (Bot API, "Message"); an animation is also there as a document.
 KINDS_OF_FILES = ("photo", "video", "audio", "voice", "animation", "document")
+
+
+#: Of what these return fields are asked for by their names: in another form it is an answer nobody understands.
+READ_BY_NAME = (GetMe, GetWebhookInfo, GetFile)
 
 
 class NeverSentError(TelegramNetworkError):
@@ -77,14 +81,15 @@ class QuietSession(AiohttpSession):
     def check_response(
         self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str
     ) -> Response[TelegramType]:
-        """As aiogram does, but a success stays one even where its result is newer than aiogram's types, and a refusal
-        that says nothing of itself is told by its status.
+        """As aiogram does, but a success stays one even where its result is newer than aiogram's types, unless that is
+        what was asked for, and a refusal that says nothing of itself is told by its status.
         """
         try:
             return super().check_response(bot, method, status_code, content)
         except ClientDecodeError as error:
-            if status_code == 200 and isinstance(error.data, dict) and error.data.get("ok") is True:
-                return Response.model_construct(ok=True, result=error.data.get("result"))
+            told = error.data if status_code == 200 and isinstance(error.data, dict) else {}
+            if told.get("ok") is True and not isinstance(method, READ_BY_NAME):
+                return Response.model_construct(ok=True, result=told.get("result"))
             raise
         except TelegramAPIError as error:
             error.message = error.message or f"HTTP {status_code}"

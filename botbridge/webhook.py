@@ -83,14 +83,12 @@ def _keep(bot_id: int, content: str) -> None:
     """
     _note_outage(bot_id)
     try:
-        update = json.loads(content)
-    except (ValueError, RecursionError):
+        store(bot_id, [json.loads(content)])
+    except (ValueError, RecursionError):  # also of the writer, which goes less deep than the reader
         found = UPDATE_ID.search(content)
         update_id = int(found[1]) if found is not None else 0
         logger.error("Webhook: update %s cannot be read, and is parked as it came", update_id)
         park_unreadable(bot_id, update_id, content)
-    else:
-        store(bot_id, [update])
 
 
 def _note_outage(bot_id: int) -> None:

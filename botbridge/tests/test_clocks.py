@@ -10,7 +10,7 @@ from django.utils import timezone
 from botbridge import inbox, outages
 from botbridge.claiming import Claimed, Pause, claim
 from botbridge.clocks import hasten
-from botbridge.models import BotStatus, ChatSession
+from botbridge.models import BotStatus, ChatSession, Outage
 from botbridge.polling import polled
 from botbridge.tests.conftest import BOT_ID, WORKER, Line, Phone, come_due
 from tickets import operations
@@ -83,7 +83,7 @@ def test_nobody_hears_of_an_outage_the_clock_made(line: Line, phone: Phone) -> N
     with clock_ahead():
         outages.reached(BOT_ID)
         polled(BOT_ID)
-    assert outages.Outage.objects.exists()
+    assert Outage.objects.exists()
     hasten(BOT_ID)
     phone.write("Где заказ?")
     assert not any("Извините" in words for words in phone.heard)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, ClientDecodeError
+from aiogram.methods import GetFile, GetMe, GetWebhookInfo, TelegramMethod
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -439,6 +440,13 @@ def test_a_success_of_a_newer_telegram_is_still_a_success():
     method = requests.METHODS["sendMessage"](chat_id=1, text="…")
     answer = bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"message_id": 5, "date": {}}}')
     assert client.sent_messages(answer.result) == (SentMessage(5),)
+
+
+@pytest.mark.parametrize("method", [GetMe(), GetWebhookInfo(), GetFile(file_id="x")])
+def test_an_answer_that_was_asked_for_and_cannot_be_read_is_none(method: TelegramMethod[object]):
+    bot = make_bot(TOKEN, "http://127.0.0.1:9")
+    with pytest.raises(ClientDecodeError):
+        bot.session.check_response(bot, method, 200, '{"ok": true, "result": {"url": [], "id": [], "file_id": []}}')
 
 
 def test_a_message_no_request_can_be_made_of_stops_nobody(

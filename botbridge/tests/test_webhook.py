@@ -1,6 +1,7 @@
 """The webhook stores what Telegram brings before it says so, and answers nobody else."""
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -130,6 +131,14 @@ def test_what_no_reader_takes_is_parked_as_it_came_and_holds_nobody_up(post: Pos
     row = Update.objects.get()
     assert (row.update_id, row.state) == (9, Update.State.PARKED)
     assert json.loads(row.raw)["unreadable"] == body.decode()
+
+
+def test_however_deep_an_update_is_it_is_taken_and_kept(post: Post) -> None:
+    """What the reader just takes the writer, some calls further down, may not."""
+    depths = range(sys.getrecursionlimit() - 150, sys.getrecursionlimit())
+    bodies = [b'{"update_id": %d, "message": {"a":%s1%s}}' % (n, b"[" * n, b"]" * n) for n in depths]
+    assert {post(body).status_code for body in bodies} == {200}
+    assert Update.objects.count() == len(bodies)
 
 
 def test_after_long_in_vain_an_outage_is_noted_before_what_came_is_stored(post: Post) -> None:
