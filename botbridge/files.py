@@ -22,11 +22,11 @@ from django.utils.translation import gettext as _
 from botbridge.client import DownloadError, make_bot, session_of
 from botbridge.doorbell import Bell
 from botbridge.downloads import ask_seconds, fetch_seconds, incoming_folder, lease
-from botbridge.incoming import max_download
 from botbridge.local_files import LocalFileError, chunks, open_local
 from botbridge.models import TelegramFile
 from botbridge.threads import in_thread
 from tickets import operations
+from tickets.files import max_download
 from tickets.models import Attachment, AttachmentState
 
 logger = logging.getLogger(__name__)

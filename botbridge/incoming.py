@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiogram import types
-from django.conf import settings
 
 from botbridge.in_words import content_in_words
 from botbridge.rich import holds_files
-from tickets.files import MEGABYTE
+from tickets.files import max_download
 from tickets.models import AttachmentState, ContentType, Message
 from tickets.operations import Incoming, IncomingFile
 from tickets.text import utf16_length
@@ -261,11 +260,6 @@ def written_at(message: types.Message) -> datetime:
 
 def is_too_big(file: TelegramFileObject | None) -> bool:
     return file is not None and (file.file_size or 0) > max_download()
-
-
-def max_download() -> int:
-    """In bytes, what can be had of a customer's file."""
-    return settings.TELEGRAM_DOWNLOAD_MB * MEGABYTE
 
 
 def incoming_file(message: types.Message, file: TelegramFileObject) -> IncomingFile:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from tickets.models import ContentType
+from tickets.models import Attachment, AttachmentState, ContentType
 
 MEGABYTE = 1024 * 1024
 HEAD_BYTES = 64
@@ -54,6 +54,18 @@ _STILLS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1
 def max_upload() -> int:
     """Bytes of the largest file a customer can be sent."""
     return int(settings.TELEGRAM_UPLOAD_MB) * MEGABYTE
+
+
+def max_download() -> int:
+    """Bytes of the largest file of a customer's that can be had of Telegram."""
+    return int(settings.TELEGRAM_DOWNLOAD_MB) * MEGABYTE
+
+
+def can_be_asked_for_again(attachment: Attachment) -> bool:
+    """Whether Telegram may yet give a customer's file: it failed, it went, or it is too big no more."""
+    if attachment.state == AttachmentState.TOO_BIG:
+        return attachment.size is not None and 0 < attachment.size <= max_download()
+    return attachment.state in (AttachmentState.FAILED, AttachmentState.GONE) or attachment.is_lost
 
 
 def max_files_mb() -> int:

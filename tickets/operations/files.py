@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tickets import access
+from tickets.files import can_be_asked_for_again
 from tickets.models import Attachment, AttachmentState, Change, ContentType, Event, User
 from tickets.operations.acts import acting, begin, lock_ticket
 from tickets.operations.errors import NotVisible, WrongState
@@ -72,16 +73,16 @@ def fail_file(*, attachment_id: int, state: AttachmentState, reason: str = "") -
 
 
 def retry_file(*, attachment_id: int, actor: User) -> Attachment:
-    """Ask for a failed file again, or one that has gone from the disk.
+    """Ask for a failed file again, one that has gone from the disk, or one that a higher limit lets in now.
 
-    :raises WrongState: it is here already, or on its way.
+    :raises WrongState: it is here already, on its way, or too big.
     """
     ticket_id = Attachment.objects.filter(pk=attachment_id).values_list("message__ticket_id", flat=True).first()
     if ticket_id is None:
         raise NotVisible
     with acting(ticket_id, actor=actor, may=access.can_note) as act:
         attachment = Attachment.objects.select_for_update().get(pk=attachment_id)
-        if attachment.state not in (AttachmentState.FAILED, AttachmentState.GONE) and not attachment.is_lost:
+        if not can_be_asked_for_again(attachment):
             raise WrongState
         attachment.state, attachment.reason, attachment.attempts = AttachmentState.PENDING, "", 0
         attachment.due_at = timezone.now()

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tickets.files import INLINE_TYPES
+from tickets.files import INLINE_TYPES, can_be_asked_for_again
 from tickets.marks import marks_of
 from tickets.models import (
     Alteration,
@@ -108,9 +108,7 @@ class FilePart:
     @property
     def can_be_retried(self) -> bool:
         is_customers = self.attachment.message.sender == Sender.CLIENT
-        return self.attachment.state in (AttachmentState.FAILED, AttachmentState.GONE) or (
-            self.is_lost and is_customers
-        )
+        return is_customers and can_be_asked_for_again(self.attachment)
 
     @property
     def trouble(self) -> str:

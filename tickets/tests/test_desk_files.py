@@ -143,6 +143,26 @@ def test_a_failed_file_says_why_and_can_be_asked_for_again(desk, aigerim, dana, 
     assert attachment.state == AttachmentState.PENDING
 
 
+def test_a_file_that_was_too_big_can_be_asked_for_once_it_is_not(desk, aigerim, ticket, settings):
+    film = IncomingFile(kind="video", size=30 * 1024 * 1024, refused=AttachmentState.TOO_BIG)
+    incoming = Incoming(sent_at=timezone.now(), content_type="video", files=[film])
+    attachment = operations.receive(
+        customer=ticket.customer, incoming=incoming, ticket=ticket
+    ).message.attachments.get()
+    target, page = address(ticket, attachment, "retry-file"), reverse("tickets:ticket", args=[ticket.pk])
+    assert target not in desk(aigerim).get(page).text
+    desk(aigerim).post(target)
+    attachment.refresh_from_db()
+    assert attachment.state == AttachmentState.TOO_BIG
+
+    settings.TELEGRAM_DOWNLOAD_MB = 2000  # with a Bot API server of one's own
+
+    assert target in desk(aigerim).get(page).text
+    desk(aigerim).post(target)
+    attachment.refresh_from_db()
+    assert attachment.state == AttachmentState.PENDING
+
+
 def test_a_file_that_has_gone_from_the_disk_is_said_to_be_and_asked_for_again(desk, aigerim, ticket, keep):
     attachment = keep()
     attachment.file.storage.delete(attachment.file.name)
