@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
-from tickets.models import DeliveryState
+from tickets.models import AttachmentState, DeliveryState
 
 Key = TypeVar("Key")
 
@@ -19,6 +19,16 @@ class Words:
 
     telegram_id: int | None
     text: str
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A customer's photo on the desk: the album it stands in, and of each of its files the state, `torn` for one that
+    is called ready and has other bytes.
+    """
+
+    album: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,26 @@ def judge_incoming(told: Mapping[int, Sequence[Words]], kept: Mapping[int, Seque
         places = {number: place for place, number in enumerate(wanted)}
         for number in _too_late([words.telegram_id for words in shown], places):
             verdict.disordered.append(f"chat {chat}: message {number} stands behind a later one")
+    return verdict
+
+
+def judge_photos(albums: Mapping[tuple[int, int], str], kept: Mapping[tuple[int, int], Photo]) -> Verdict:
+    """Customers' photos by chat and number: the albums Telegram told of, and the photos on the desk. One that is not
+    there at all is lost with its message.
+    """
+    verdict = Verdict()
+    for (chat, number), album in albums.items():
+        name, photo = f"chat {chat}, photo {number}", kept.get((chat, number))
+        if photo is None:
+            continue
+        if photo.album != album:
+            verdict.disordered.append(f"{name} stands apart from its album")
+        if len(photo.files) > 1:
+            verdict.doubled.append(f"{name} has {len(photo.files)} files")
+        elif photo.files in ((AttachmentState.PENDING,), (AttachmentState.FETCHING,)):
+            verdict.unsettled.append(f"{name}, its file")
+        elif photo.files != (AttachmentState.READY,):
+            verdict.lost.append(f"{name}, its file ({', '.join(photo.files) or 'none'})")
     return verdict
 
 

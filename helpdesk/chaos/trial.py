@@ -22,18 +22,33 @@ from botbridge.sandbox.client import CustomerClient, SandboxClient
 from botbridge.sandbox.thread import SandboxServer
 from helpdesk.chaos.oracle import (
     Arrival,
+    Photo,
     Reply,
     Sentence,
     Verdict,
     Words,
     judge_incoming,
     judge_once,
+    judge_photos,
     judge_replies,
     judge_sentences,
 )
 from helpdesk.demo.files import photo_of_a_broken_screen, replacement_act
 from tickets import operations
-from tickets.models import Delivery, DeliveryState, Lane, Message, Notice, Sender, Ticket, Trouble, User
+from tickets.models import (
+    Attachment,
+    AttachmentState,
+    ContentType,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Message,
+    Notice,
+    Sender,
+    Ticket,
+    Trouble,
+    User,
+)
 from tickets.text import pieces_of
 
 Json = dict[str, Any]
@@ -49,6 +64,7 @@ LINE = re.compile(r"\[(\d+)\.(\d+)\]")
 FILE = re.compile(r"(\d+)\.(\d+)\.(?:pdf|png)")
 
 UNDER_WAY = (DeliveryState.QUEUED, DeliveryState.SENDING)
+ON_ITS_WAY = (AttachmentState.PENDING, AttachmentState.FETCHING)
 
 
 @dataclass(frozen=True)
@@ -161,12 +177,13 @@ class Trial:
             time.sleep(0.2)
 
     def _left(self) -> tuple[int, ...]:
-        """What has still to come in, be handled, and be sent."""
+        """What has still to come in, be handled, be sent, and be fetched."""
         return (
             max(0, self.told - Message.objects.filter(sender=Sender.CLIENT).count()),
             Update.objects.filter(state=Update.State.STORED).count(),
             Delivery.objects.filter(state__in=UNDER_WAY).count(),
             OutboundCall.objects.filter(state__in=UNDER_WAY).count(),
+            Attachment.objects.filter(state__in=ON_ITS_WAY).count(),
         )
 
     def judge(self) -> Verdict:
@@ -182,11 +199,14 @@ class Trial:
     def _judge_updates(self) -> Verdict:
         updates = self.sandbox.updates()
         told: defaultdict[int, list[Words]] = defaultdict(list)
+        albums: dict[tuple[int, int], str] = {}
         for update in (line["update"] for line in updates):
             if message := update.get("message"):
-                text = message.get("text") or message.get("caption") or ""
-                told[message["chat"]["id"]].append(Words(message["message_id"], text))
-        verdict = judge_incoming(told, self._kept())
+                chat, number = message["chat"]["id"], message["message_id"]
+                told[chat].append(Words(number, message.get("text") or message.get("caption") or ""))
+                if "photo" in message:
+                    albums[chat, number] = message["media_group_id"]
+        verdict = judge_incoming(told, self._kept()) + judge_photos(albums, self._photos())
         count = sum(map(len, told.values()))
         if count != self.told:
             verdict.lost.append(f"{self.told} messages were written, and Telegram told of {count}")
@@ -207,6 +227,15 @@ class Trial:
             assert chat is not None  # nobody is erased here
             kept[chat] += [Words(number, text) for number in numbers[pk]] or [Words(None, text)]
         return kept
+
+    def _photos(self) -> dict[tuple[int, int], Photo]:
+        files: defaultdict[int, list[str]] = defaultdict(list)
+        for attachment in Attachment.objects.filter(message__sender=Sender.CLIENT):
+            is_whole = attachment.state != AttachmentState.READY or _bytes_of(attachment) == photo()
+            files[attachment.message_id].append(attachment.state if is_whole else "torn")
+        rows = TelegramMessage.objects.filter(message__content_type=ContentType.PHOTO, message__sender=Sender.CLIENT)
+        about = rows.values_list("chat_id", "telegram_id", "message_id", "message__media_group_id")
+        return {(chat, number): Photo(album, tuple(files[pk])) for chat, number, pk, album in about}
 
     def what_became_of_replies(self) -> list[Reply]:
         """The desk's word on each of them."""
@@ -302,6 +331,14 @@ def file_for(name: str) -> bytes:
 @cache
 def photo() -> bytes:
     return photo_of_a_broken_screen()
+
+
+def _bytes_of(attachment: Attachment) -> bytes:
+    """Nothing where the file has gone."""
+    if attachment.is_lost:
+        return b""
+    with attachment.file.open() as file:
+        return bytes(file.read())
 
 
 def patiently(act: Callable[[], Result]) -> Result:

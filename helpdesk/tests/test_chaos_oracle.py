@@ -4,16 +4,18 @@ import pytest
 
 from helpdesk.chaos.oracle import (
     Arrival,
+    Photo,
     Reply,
     Sentence,
     Verdict,
     Words,
     judge_incoming,
     judge_once,
+    judge_photos,
     judge_replies,
     judge_sentences,
 )
-from tickets.models import DeliveryState
+from tickets.models import AttachmentState, DeliveryState
 
 CHAT, OTHER = 700_001, 700_002
 TOLD = [Words(1, "Раз"), Words(2, "Два"), Words(4, "Три")]
@@ -39,6 +41,8 @@ def came(number: int, *, part: int = 0, chat: int = CHAT) -> Arrival:
 
 
 # What customers write.
+
+PLACE = (CHAT, 1)
 
 
 def test_what_is_kept_as_it_was_told_is_well():
@@ -67,6 +71,27 @@ def test_a_message_that_is_there_twice_is_doubled():
 def test_a_message_nobody_sent_is_doubled():
     verdict = judge_incoming({CHAT: TOLD}, {CHAT: [*TOLD, Words(None, "Три")]})
     assert verdict == Verdict(doubled=["chat 700001, message None is there 1 times"])
+
+
+def test_a_photo_in_its_album_with_its_file_is_well():
+    assert judge_photos({PLACE: "7"}, {PLACE: Photo("7", (AttachmentState.READY,))}) == NOTHING
+
+
+@pytest.mark.parametrize("files", [(), ("torn",), (AttachmentState.FAILED,), (AttachmentState.GONE,)])
+def test_a_photo_without_its_file_is_lost(files: tuple[str, ...]):
+    assert len(judge_photos({PLACE: "7"}, {PLACE: Photo("7", files)}).lost) == 1
+
+
+def test_a_photo_that_is_there_twice_is_doubled():
+    assert judge_photos({PLACE: "7"}, {PLACE: Photo("7", (AttachmentState.READY,) * 2)}).doubled
+
+
+def test_a_photo_still_to_be_fetched_is_named():
+    assert judge_photos({PLACE: "7"}, {PLACE: Photo("7", (AttachmentState.PENDING,))}).unsettled
+
+
+def test_a_photo_apart_from_its_album_is_out_of_order():
+    assert judge_photos({PLACE: "7"}, {PLACE: Photo("", (AttachmentState.READY,))}).disordered
 
 
 def test_messages_that_have_changed_places_are_out_of_order():
