@@ -15,7 +15,7 @@ from tickets.models import Alteration, AlterationState, Attachment, AttachmentSt
 LOOKED_FOR_EVERY = 60.0
 #: Further ahead than the bot's own pace and what Telegram asks of it, or than the next attempt at an update.
 SOON = timedelta(minutes=2)
-#: Further ahead than any wait for a chat, a file or a change is worth: tried sooner, Telegram says again how long.
+#: Further ahead than any wait for a chat, a file or a change, `requests.LONGEST_WAIT`.
 LONG = timedelta(hours=1)
 
 

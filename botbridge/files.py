@@ -24,6 +24,7 @@ from botbridge.doorbell import Bell
 from botbridge.downloads import ask_seconds, fetch_seconds, incoming_folder, lease
 from botbridge.local_files import LocalFileError, chunks, open_local
 from botbridge.models import TelegramFile
+from botbridge.requests import LONGEST_WAIT
 from botbridge.threads import in_thread
 from tickets import operations
 from tickets.files import max_download
@@ -162,7 +163,7 @@ def _explain(error: Exception, attachment: Attachment) -> Failed:
         gone = attachment.attempts >= REFUSALS_BELIEVED
         return Failed(_("Telegram больше не отдаёт этот файл."), AttachmentState.GONE if gone else None)
     if isinstance(error, TelegramRetryAfter):
-        return Failed(_("Telegram просит подождать."), pause=error.retry_after)
+        return Failed(_("Telegram просит подождать."), pause=min(error.retry_after, LONGEST_WAIT.total_seconds()))
     if isinstance(error, LocalFileError):
         logger.error("Files: %s cannot be read from the Bot API server's disk, %s", attachment.pk, error)
         return Failed(_("Файл не прочитать с диска сервера Bot API: проверьте TELEGRAM_LOCAL_FILES."))

@@ -74,6 +74,9 @@ PAUSE_WITHOUT_TOKEN = timedelta(seconds=60)
 #: 429 without a number of seconds.
 DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
+#: After so long Telegram is asked again how long. Further ahead stands what a wrong clock put there (`botbridge.clocks`).
+LONGEST_WAIT = timedelta(minutes=50)
+
 UNKNOWN_TOKEN = "Telegram does not know this token"  # noqa: S105 - a sentence
 
 
@@ -143,7 +146,7 @@ def judge(error: AiogramError) -> Outcome:
 
 
 def _retry_after(said: str, error: Any) -> Outcome:
-    return Outcome(DeliveryState.QUEUED, said, chat_pause=timedelta(seconds=error.retry_after))
+    return Outcome(DeliveryState.QUEUED, said, chat_pause=min(timedelta(seconds=error.retry_after), LONGEST_WAIT))
 
 
 def _no_connection(said: str, _error: Any) -> Outcome:

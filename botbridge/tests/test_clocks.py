@@ -9,10 +9,13 @@ from django.utils import timezone
 
 from botbridge import inbox, outages
 from botbridge.claiming import Claimed, Pause, claim
+from botbridge.client import make_bot
 from botbridge.clocks import hasten
 from botbridge.models import BotStatus, ChatSession, Outage
 from botbridge.polling import polled
-from botbridge.tests.conftest import BOT_ID, WORKER, Line, Phone, come_due
+from botbridge.sandbox.thread import SandboxServer
+from botbridge.settling import settle
+from botbridge.tests.conftest import BOT_ID, TOKEN, WORKER, Line, Phone, ask, claim_now, come_due
 from tickets import operations
 from tickets.models import Attachment, Delivery, DeliveryState, Message, Ticket, User
 
@@ -68,6 +71,17 @@ def test_a_file_is_asked_for_again(line: Line, phone: Phone) -> None:
     Attachment.objects.update(due_at=timezone.now() + AHEAD)
     assert hasten(BOT_ID) == 1
     assert Attachment.objects.filter(due_at__lte=timezone.now()).exists()
+
+
+def test_who_has_to_wait_for_hours_is_not_asked_for_again_and_again(
+    sandbox: SandboxServer, ticket: Ticket, aigerim: User, answer: Answer
+) -> None:
+    sandbox.knobs.turn_on("too_many_requests", times=1, seconds=7200)
+    answer(ticket, aigerim)
+    claimed = claim_now()
+    settle(claimed.call, ask(claimed, make_bot(TOKEN, sandbox.base_url)))
+    assert hasten(BOT_ID) == 0
+    assert isinstance(claim(BOT_ID, WORKER), Pause)
 
 
 @contextmanager
