@@ -74,7 +74,7 @@ PAUSE_WITHOUT_TOKEN = timedelta(seconds=60)
 #: 429 without a number of seconds.
 DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
-#: After so long Telegram is asked again how long. Further ahead stands what a wrong clock put there (`botbridge.clocks`).
+#: After so long Telegram is asked anew. Further ahead stands what a wrong clock put there (`botbridge.clocks`).
 LONGEST_WAIT = timedelta(minutes=50)
 
 UNKNOWN_TOKEN = "Telegram does not know this token"  # noqa: S105 - a sentence
