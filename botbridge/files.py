@@ -17,7 +17,6 @@ from aiogram.methods import GetFile
 from django.conf import settings
 from django.core.files.base import File
 from django.db import Error
-from django.utils.translation import gettext as _
 
 from botbridge.client import DownloadError, make_bot, session_of
 from botbridge.doorbell import Bell
@@ -28,7 +27,7 @@ from botbridge.requests import LONGEST_WAIT
 from botbridge.threads import in_thread
 from tickets import operations
 from tickets.files import max_download
-from tickets.models import Attachment, AttachmentState
+from tickets.models import Attachment, AttachmentState, Missing
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ REFUSALS_BELIEVED = 4
 class Failed:
     """Why a file is not here. Without a `state` it is tried again, not before `pause` seconds."""
 
-    reason: str
+    reason: Missing
     state: AttachmentState | None = None
     pause: float = 0
 
@@ -118,14 +117,14 @@ async def fetch_and_settle(bot: Bot, attachment: Attachment) -> None:
         logger.warning("Files: the database does not answer (%s)", type(error).__name__)
     except Exception:
         logger.exception("Files: %s failed", attachment.pk)
-        await in_thread(settle_failure, attachment, Failed(_("Файл не удалось обработать.")))
+        await in_thread(settle_failure, attachment, Failed(Missing.BROKEN))
 
 
 async def fetch(bot: Bot, attachment: Attachment) -> Failed | None:
     """Bring one file into storage; None when it is there."""
     file_id = await in_thread(file_id_for, bot.id, attachment)
     if file_id is None:
-        return Failed(_("Файл получал другой бот, этому Telegram его не отдаст."), AttachmentState.GONE)
+        return Failed(Missing.OTHER_BOT, AttachmentState.GONE)
     try:
         await _bring(bot, file_id, attachment)
     except (AiogramError, DownloadError, LocalFileError, _TooBigError, OSError) as error:
@@ -157,20 +156,20 @@ async def _place_to_grow() -> AsyncIterator[Any]:
 def _explain(error: Exception, attachment: Attachment) -> Failed:
     too_big = isinstance(error, TelegramBadRequest) and "too big" in error.message
     if too_big or isinstance(error, _TooBigError):
-        words = _("Файл больше {limit} МБ, Telegram не даёт ботам такие скачивать.")
-        return Failed(words.format(limit=settings.TELEGRAM_DOWNLOAD_MB), AttachmentState.TOO_BIG)
+        return Failed(Missing.TOO_BIG, AttachmentState.TOO_BIG)
     if isinstance(error, TelegramBadRequest):
         gone = attachment.attempts >= REFUSALS_BELIEVED
-        return Failed(_("Telegram больше не отдаёт этот файл."), AttachmentState.GONE if gone else None)
+        return Failed(Missing.NOT_GIVEN, AttachmentState.GONE if gone else None)
     if isinstance(error, TelegramRetryAfter):
-        return Failed(_("Telegram просит подождать."), pause=min(error.retry_after, LONGEST_WAIT.total_seconds()))
+        return Failed(Missing.TOO_MANY, pause=min(error.retry_after, LONGEST_WAIT.total_seconds()))
     if isinstance(error, LocalFileError):
         logger.error("Files: %s cannot be read from the Bot API server's disk, %s", attachment.pk, error)
-        return Failed(_("Файл не прочитать с диска сервера Bot API: проверьте TELEGRAM_LOCAL_FILES."))
+        return Failed(Missing.NOT_READ)
     if isinstance(error, OSError):
         logger.error("Files: %s cannot be written, %s", attachment.pk, error.strerror)
-        return Failed(_("Не получилось сохранить файл: нет места на диске или прав."))
-    return Failed(_("Не получилось скачать файл из Telegram ({error}).").format(error=type(error).__name__))
+        return Failed(Missing.NOT_WRITTEN)
+    logger.warning("Files: %s did not come, %s", attachment.pk, type(error).__name__)
+    return Failed(Missing.NO_ANSWER)
 
 
 class _TooBigError(Exception):
@@ -234,4 +233,4 @@ def settle_failure(attachment: Attachment, failed: Failed) -> None:
         operations.fetch_later(attachment_id=attachment.pk, delay=timedelta(seconds=max(pause, failed.pause)))
         return
     state = failed.state or AttachmentState.FAILED
-    operations.fail_file(attachment_id=attachment.pk, state=state, reason=failed.reason)
+    operations.fail_file(attachment_id=attachment.pk, state=state, reason=failed.reason, attempt=attachment.attempts)

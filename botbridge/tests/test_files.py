@@ -27,7 +27,7 @@ from botbridge.sandbox.thread import SandboxServer
 from botbridge.tests.conftest import BOT_ID, TOKEN, Line
 from botbridge.threads import in_thread
 from tickets import operations
-from tickets.models import Attachment, AttachmentState, Message, User
+from tickets.models import Attachment, AttachmentState, Message, Missing, User
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -99,14 +99,14 @@ def test_at_last_it_is_said_that_it_will_not_come(sandbox: SandboxServer, sent: 
     Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
     sandbox.knobs.turn_on("drop", methods=["file"])
     fetch_until(sandbox, lambda: state() == AttachmentState.FAILED)
-    assert Attachment.objects.get().reason == "Не получилось скачать файл из Telegram (DownloadError)."
+    assert Attachment.objects.get().reason == Missing.NO_ANSWER
 
 
 def test_each_pause_is_longer_up_to_ten_minutes(sent: Attachment):
     pauses = []
     for attempt in (1, 2, 3, 20):
         Attachment.objects.update(attempts=attempt, state=AttachmentState.FETCHING)
-        files.settle_failure(Attachment.objects.get(), files.Failed("…"))
+        files.settle_failure(Attachment.objects.get(), files.Failed(Missing.NO_ANSWER))
         due_at = Attachment.objects.get().due_at
         assert due_at is not None
         pauses.append(round((due_at - timezone.now()).total_seconds()))
@@ -120,7 +120,7 @@ def test_a_file_telegram_refuses_because_of_its_size_is_told_as_too_big(
     assert state() == AttachmentState.TOO_BIG
     Attachment.objects.update(state=AttachmentState.PENDING, due_at=timezone.now())  # Telegram did not say its size
     fetch_until(sandbox, lambda: state() == AttachmentState.TOO_BIG)
-    assert "20 МБ" in Attachment.objects.get().reason
+    assert Attachment.objects.get().reason == Missing.TOO_BIG
 
 
 def on_telegrams_disk(sandbox: SandboxServer, attachment: Attachment) -> Path:
@@ -166,7 +166,7 @@ def test_a_file_telegram_refuses_again_and_again_is_gone_and_can_be_asked_for(
     assert once_tried(sandbox).attempts < REFUSALS_BELIEVED, "once it may be away for a while"
     Attachment.objects.update(attempts=REFUSALS_BELIEVED - 1, due_at=timezone.now())
     fetch_until(sandbox, lambda: state() == AttachmentState.GONE)
-    assert Attachment.objects.get().reason == "Telegram больше не отдаёт этот файл."
+    assert Attachment.objects.get().reason == Missing.NOT_GIVEN
     operations.retry_file(attachment_id=sent.pk, actor=saule)
     assert (state(), Attachment.objects.get().attempts) == (AttachmentState.PENDING, 0)
 
@@ -188,7 +188,7 @@ def test_a_full_disk_is_the_reason_and_the_file_comes_when_there_is_room(
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "NamedTemporaryFile", on_a_full_disk)
         fetch_until(sandbox, lambda: state() == AttachmentState.FAILED)
-    assert Attachment.objects.get().reason == "Не получилось сохранить файл: нет места на диске или прав."
+    assert Attachment.objects.get().reason == Missing.NOT_WRITTEN
     assert "No space left on device" in caplog.text
     assert list(tmp_path.glob("download")) == []
     operations.retry_file(attachment_id=sent.pk, actor=saule)
@@ -208,10 +208,11 @@ def test_a_file_of_a_worker_that_died_is_due_again(sandbox: SandboxServer, sent:
 
 
 def test_a_worker_that_comes_too_late_says_nothing_of_a_file_another_has_brought(sent: Attachment):
-    assert operations.start_fetching(lease=timedelta(0)) == sent
+    slow = operations.start_fetching(lease=timedelta(0))
+    assert slow == sent
     assert operations.start_fetching(lease=timedelta(minutes=3)) == sent
     operations.attach_file(attachment_id=sent.pk, file=ContentFile(b"%PDF-1.4 words"))
-    operations.fail_file(attachment_id=sent.pk, state=AttachmentState.GONE, reason="too late")
+    files.settle_failure(slow, files.Failed(Missing.NOT_GIVEN, AttachmentState.GONE))
     sent.refresh_from_db()
     assert (sent.state, sent.reason) == (AttachmentState.READY, "")
 

@@ -16,7 +16,7 @@ from botbridge.sandbox.thread import SandboxServer
 from botbridge.settling import settle
 from botbridge.tests.conftest import TOKEN, Line, ask, claim_now, state_of, upload
 from botbridge.tests.test_files import PNG, fetch_until, state
-from tickets.models import Attachment, AttachmentState, DeliveryState, Message, Ticket, User
+from tickets.models import Attachment, AttachmentState, DeliveryState, Message, Missing, Ticket, User
 
 MEGABYTE = 1024 * 1024
 
@@ -123,13 +123,13 @@ class TestFetching:
         fetch_until(local, lambda: state() == AttachmentState.READY)
         assert Attachment.objects.get().size == len(content)
 
-    def test_one_over_the_servers_is_refused_by_its_own_number(
+    def test_one_over_what_may_be_asked_for_is_refused(
         self, local: SandboxServer, line: Line, customer: CustomerClient, settings: LazySettings
     ):
         sends(line, customer, PNG + bytes(2 * MEGABYTE))
         settings.TELEGRAM_DOWNLOAD_MB = 1
         fetch_until(local, lambda: state() == AttachmentState.TOO_BIG)
-        assert Attachment.objects.get().reason == "Файл больше 1 МБ, Telegram не даёт ботам такие скачивать."
+        assert Attachment.objects.get().reason == Missing.TOO_BIG
         assert list(incoming_folder().iterdir()) == []
 
     def test_the_customer_hears_the_same_number(self, local: SandboxServer, line: Line, customer: CustomerClient):
@@ -164,8 +164,7 @@ class TestFetching:
         Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
         settings.TELEGRAM_LOCAL_FILES = str(tmp_path / "elsewhere")
         fetch_until(local, lambda: state() == AttachmentState.FAILED)
-        reason = Attachment.objects.get().reason
-        assert reason == "Файл не прочитать с диска сервера Bot API: проверьте TELEGRAM_LOCAL_FILES."
+        assert Attachment.objects.get().reason == Missing.NOT_READ
         assert "it lies outside of TELEGRAM_LOCAL_FILES" in caplog.text
         assert str(tmp_path) not in caplog.text
 
@@ -186,7 +185,7 @@ class TestFetching:
         Attachment.objects.update(attempts=MAX_ATTEMPTS - 1)
         settings.TELEGRAM_LOCAL_FILES = ""
         fetch_until(local, lambda: state() == AttachmentState.FAILED)
-        assert "TELEGRAM_LOCAL_FILES" in Attachment.objects.get().reason
+        assert "TELEGRAM_LOCAL_FILES" in Attachment.objects.get().get_reason_display()
 
     def test_a_server_without_that_mode_is_fetched_from_over_http(
         self,

@@ -20,7 +20,6 @@ from django.core.files.storage import default_storage
 from django.core.management.color import no_style
 from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.utils.translation import gettext
 
 from botbridge import crash
 from botbridge.restored import doubt_calls
@@ -33,7 +32,7 @@ from helpdesk.backup.snapshot import set_next_id, without_timeouts
 from helpdesk.backup.tables import FILLED_BY_MIGRATIONS, Checksum, Table, all_models, line_of, tables, without_nul
 from helpdesk.progress import Progress, Say, silent
 from tickets import operations
-from tickets.models import Attachment, AttachmentState
+from tickets.models import Attachment, AttachmentState, Missing
 
 
 @dataclass(frozen=True)
@@ -257,6 +256,5 @@ def _lose(name: str) -> int:
     Attachment.objects.filter(thumbnail=name).update(thumbnail="", thumbnail_state=None)
     of_file = list(Attachment.objects.filter(file=name, state=AttachmentState.READY).values_list("pk", flat=True))
     for attachment_id in of_file:
-        reason = gettext("Файла не было в резервной копии.")
-        operations.fail_file(attachment_id=attachment_id, state=AttachmentState.FAILED, reason=reason)
+        operations.fail_file(attachment_id=attachment_id, state=AttachmentState.FAILED, reason=Missing.NOT_IN_BACKUP)
     return len(of_file)

@@ -57,6 +57,7 @@ from tickets.models import (
     JobState,
     Lane,
     Message,
+    Missing,
     Notice,
     Reason,
     Sender,
@@ -492,7 +493,7 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(furnished: Ticket, archi
     restored = restore(archive, replace=True)
     attachment.refresh_from_db()
     assert restored.lost == 1
-    assert (attachment.state, attachment.reason) == (AttachmentState.FAILED, "Файла не было в резервной копии.")
+    assert (attachment.state, attachment.reason) == (AttachmentState.FAILED, Missing.NOT_IN_BACKUP)
 
 
 def test_a_file_that_cannot_be_read_is_named(ticket: Ticket, archive: Path) -> None:

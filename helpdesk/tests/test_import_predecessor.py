@@ -31,6 +31,7 @@ from tickets.models import (
     Delivery,
     Event,
     Message,
+    Missing,
     Priority,
     Sender,
     Status,
@@ -427,7 +428,7 @@ def test_files_are_to_be_fetched_or_said_to_be_gone(earlier: Earlier, run: Impor
         ("", AttachmentState.PENDING),
         ("", AttachmentState.GONE),
     ]
-    assert documents[2].reason == "Файл остался в прежней системе."
+    assert documents[2].reason == Missing.LEFT_BEHIND
     assert set(TelegramFile.objects.values_list("bot_id", flat=True)) == {BOT}
 
 

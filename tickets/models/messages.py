@@ -316,6 +316,21 @@ class AttachmentState(models.TextChoices):
     FAILED = "failed", _("Не загрузился")
 
 
+class Missing(models.TextChoices):
+    """Why a file is not here. Rows of earlier versions, and imported ones, may say it in words of their own."""
+
+    TOO_BIG = "too_big", _("Файл слишком большой: Telegram не даёт ботам такие скачивать.")
+    NOT_GIVEN = "not_given", _("Telegram больше не отдаёт этот файл.")
+    OTHER_BOT = "other_bot", _("Файл получал другой бот, этому Telegram его не отдаст.")
+    TOO_MANY = "too_many", _("Telegram просит подождать.")
+    NO_ANSWER = "no_answer", _("Не получилось скачать файл из Telegram.")
+    NOT_READ = "not_read", _("Файл не прочитать с диска сервера Bot API: проверьте TELEGRAM_LOCAL_FILES.")
+    NOT_WRITTEN = "not_written", _("Не получилось сохранить файл: нет места на диске или прав.")
+    BROKEN = "broken", _("Файл не удалось обработать.")
+    NOT_IN_BACKUP = "no_backup", _("Файла не было в резервной копии.")
+    LEFT_BEHIND = "left_behind", _("Файл остался в прежней системе.")
+
+
 class ThumbnailState(models.TextChoices):
     """What became of a picture's small still. Until somebody has looked at a file there is no state."""
 
@@ -357,7 +372,7 @@ class Attachment(models.Model):
     state = models.CharField(
         _("состояние"), max_length=8, choices=AttachmentState.choices, default=AttachmentState.PENDING
     )
-    reason = models.CharField(_("причина"), max_length=200, blank=True)
+    reason = models.CharField(_("причина"), max_length=200, choices=Missing.choices, blank=True)
     attempts = models.PositiveSmallIntegerField(_("попытки"), default=0)
     due_at = models.DateTimeField(_("следующая попытка"), null=True, blank=True)
     thumbnail = models.FileField(

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tickets import access
 from tickets.files import can_be_asked_for_again
-from tickets.models import Attachment, AttachmentState, Change, ContentType, Event, User
+from tickets.models import Attachment, AttachmentState, Change, ContentType, Event, Missing, User
 from tickets.operations.acts import acting, begin, lock_ticket
 from tickets.operations.errors import NotVisible, WrongState
 from tickets.operations.uploads import Upload, stored
@@ -61,12 +61,18 @@ def attach_file(*, attachment_id: int, file: "File[bytes]") -> Attachment:
 
 
 @transaction.atomic
-def fail_file(*, attachment_id: int, state: AttachmentState, reason: str = "") -> Attachment:
-    """Say why a file will not come by itself. One that is there, brought by another worker since, stays."""
+def fail_file(
+    *, attachment_id: int, state: AttachmentState, reason: Missing | str = "", attempt: int | None = None
+) -> Attachment:
+    """Say why a file will not come by itself.
+
+    `attempt`: which of its attempts has failed, where a worker says so. One that is late says nothing of a file that
+    another has brought since, or is at.
+    """
     attachment = _lock(attachment_id)
-    if attachment.state == AttachmentState.READY:
+    if attempt is not None and (attachment.state, attachment.attempts) != (AttachmentState.FETCHING, attempt):
         return attachment
-    attachment.state, attachment.reason, attachment.due_at = state, reason[:200], None
+    attachment.state, attachment.reason, attachment.due_at = state, reason, None
     attachment.save(update_fields=["state", "reason", "due_at"])
     _announce(attachment)
     return attachment

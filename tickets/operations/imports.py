@@ -23,6 +23,7 @@ from tickets.models import (
     Customer,
     Event,
     Message,
+    Missing,
     Priority,
     Sender,
     Status,
@@ -223,7 +224,7 @@ class _Portion:
             file_name=storable(file.file_name)[:255],
             size=file.size,
             state=AttachmentState.PENDING if can_come else AttachmentState.GONE,
-            reason="" if can_come else gettext("Файл остался в прежней системе."),
+            reason="" if can_come else Missing.LEFT_BEHIND,
             due_at=self.now if can_come else None,
         )
 

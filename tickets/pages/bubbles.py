@@ -115,7 +115,7 @@ class FilePart:
         """Why there is no file, in words."""
         if self.is_lost:
             return _("Файл пропал с диска сервера.")
-        return self.attachment.reason or self.attachment.get_state_display()
+        return self.attachment.get_reason_display() or self.attachment.get_state_display()
 
     @property
     def shown_as(self) -> str:

@@ -1,12 +1,13 @@
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from conftest import wrote
 from tickets import operations
-from tickets.models import AttachmentState
+from tickets.models import AttachmentState, Missing
 from tickets.operations import Incoming, IncomingFile
+from tickets.pages.bubbles import FilePart
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 MP4, M4A = b"\0\0\0\x18ftypisom" + bytes(80), b"\0\0\0\x18ftypM4A " + bytes(80)
@@ -133,11 +134,14 @@ def test_a_failed_file_says_why_and_can_be_asked_for_again(desk, aigerim, dana, 
     incoming = Incoming(sent_at=timezone.now(), content_type="photo", files=[IncomingFile(kind="photo")])
     message = operations.receive(customer=ticket.customer, incoming=incoming, ticket=ticket).message
     attachment = message.attachments.get()
-    operations.fail_file(attachment_id=attachment.pk, state=AttachmentState.FAILED, reason="Telegram не отдал файл")
+    operations.fail_file(attachment_id=attachment.pk, state=AttachmentState.FAILED, reason=Missing.NOT_GIVEN)
     target = address(ticket, attachment, "retry-file")
-    assert "Telegram не отдал файл" in desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
+    assert "Telegram больше не отдаёт этот файл." in desk(aigerim).get(reverse("tickets:ticket", args=[ticket.pk])).text
     assert desk(dana).post(target).status_code == 404
     assert desk(aigerim).get(target).status_code == 405
+    attachment.refresh_from_db()
+    with translation.override("en"):
+        assert FilePart(attachment).trouble == "Telegram no longer gives this file."
     desk(aigerim).post(target)
     attachment.refresh_from_db()
     assert attachment.state == AttachmentState.PENDING
