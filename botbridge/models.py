@@ -25,6 +25,8 @@ from tickets.models import (
 MAX_REASON = 500
 #: Updates are kept on Telegram's server for no longer (Bot API, "Getting updates").
 KEPT_BY_TELEGRAM = timedelta(hours=24)
+#: How many rows of one chat or customer are looked through for the few that matter.
+LOOKED_THROUGH = 200
 
 
 class BotStatus(models.Model):
@@ -262,6 +264,12 @@ class Update(models.Model):
 
     def __str__(self) -> str:
         return str(self.update_id)
+
+    def is_overtaken(self) -> bool:
+        """Whether something that came later from its chat has been handled before it, which was parked meanwhile."""
+        later = Update.objects.filter(bot_id=self.bot_id, chat_id=self.chat_id, pk__gt=self.pk).order_by("pk")
+        # The next ones alone: of a flood all may still wait.
+        return self.State.HANDLED in later.values_list("state", flat=True)[:LOOKED_THROUGH]
 
 
 class OutboundCall(models.Model):
