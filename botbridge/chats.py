@@ -189,9 +189,10 @@ class Chat:
         album = self._ticket_of_album(message)
         leads_on = self._leads_on(album)
         named = topic_named(message.text or "")
+        asked_at = self._asked_at(message)
         received = operations.receive(
             customer=self.customer,
-            incoming=incoming(message, quote=quote),
+            incoming=replace(incoming(message, quote=quote), sent_at=asked_at),
             ticket=album or self._ticket_for(message, quote, as_new=as_new),
             topic=named or topic,
             opens_most=pace.OPENED_MOST,
@@ -205,11 +206,17 @@ class Chat:
         if self.thread_id is not None and self._gives_forum_topics:
             forum_topics.bind(self.session, self.thread_id, received.ticket)
         self._take_phone(message)
-        if not self._apologise(received, as_time(message.date)):
+        if not self._apologise(received, asked_at):
             self._confirm(received)
         self._warn(message, received.ticket)
         self._warn_of_card(words_of(message)[0], received.ticket)
         return True
+
+    def _asked_at(self, message: types.Message) -> datetime:
+        """When the customer wrote it; of a command, answered in its time, that an edit made a question, when it did."""
+        if message.edit_date and self.update.follows_message(message.message_id):
+            return as_time(message.edit_date)
+        return as_time(message.date)
 
     def revise(self, message: types.Message) -> bool:
         """Take over an edit. False when the bot has never seen the message."""

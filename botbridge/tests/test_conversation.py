@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from botbridge.buttons import TopicPress
-from botbridge.models import BotStatus, ChatSession, OutboundCall, Update
+from botbridge.models import BotStatus, ChatSession, Outage, OutboundCall, Update
 from botbridge.parts import keyboard_under
 from botbridge.storing import retry_update
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
@@ -797,6 +797,58 @@ def test_a_command_that_gains_words_is_a_message(phone: Phone):
     message_id = phone.write("/help")
     phone.edit(message_id, "/help не работает, что делать?")
     assert phone.written == ["/help не работает, что делать?"]
+
+
+def question_made_of(phone: Phone, command: str, *, date: int) -> Ticket:
+    """What becomes of words that a message of that date gains only now."""
+    message = phone.message(text=command, date=date)["message"]
+    if command:
+        phone.line.take({"message": message})
+    phone.line.take({"edited_message": {**message, "text": "Где мой заказ?", "edit_date": int(time.time())}})
+    (ticket,) = phone.tickets
+    return ticket
+
+
+def test_a_question_made_of_an_old_command_waits_since_it_was_made(phone: Phone):
+    phone.write("/help")
+    ticket = question_made_of(phone, "/start", date=int(time.time()) - 40 * 3600)
+    assert ticket.waiting_since is not None
+    assert timezone.now() - ticket.waiting_since < timedelta(minutes=1)
+
+
+def test_a_question_made_of_a_command_from_an_outage_is_confirmed_and_not_apologised_for(phone: Phone):
+    hour = timedelta(hours=1)
+    began, ended = timezone.now() - 2 * hour, timezone.now() - hour
+    Outage.objects.create(bot_id=BOT_ID, began_at=began, ended_at=ended)
+    ticket = question_made_of(phone, "/start", date=int((began + hour / 2).timestamp()))
+    assert phone.heard[-1] == f"Обращение №{ticket.pk} принято. Дописывайте сюда же, менеджер увидит всё."
+
+
+def test_a_question_first_heard_of_by_its_edit_waits_since_it_was_written(phone: Phone):
+    phone.write("/help")
+    written = int(time.time()) - 40 * 3600
+    ticket = question_made_of(phone, "", date=written)
+    assert ticket.waiting_since is not None
+    assert ticket.waiting_since.timestamp() == written
+
+
+def test_a_command_that_answers_another_message_says_nothing_of_that_one(phone: Phone):
+    written = int(time.time()) - 40 * 3600
+    lost = phone.message(text="Где закас?", date=written)["message"]
+    phone.write("/help", reply_to_message=lost)
+    phone.line.take({"edited_message": {**lost, "text": "Где заказ?", "edit_date": int(time.time())}})
+    (ticket,) = phone.tickets
+    assert ticket.waiting_since is not None
+    assert ticket.waiting_since.timestamp() == written
+
+
+def test_whether_an_edited_message_was_a_command_is_asked_of_an_index(phone: Phone):
+    message = phone.message(text="/start")["message"]
+    phone.line.take({"message": message})
+    with CaptureQueriesContext(connection) as asked:
+        phone.line.take({"edited_message": {**message, "text": "Где заказ?", "edit_date": int(time.time())}})
+    (search,) = [sql for query in asked if re.search('^SELECT "botbridge_update"."id" .*DESC', sql := query["sql"])]
+    assert "update_of_chat" in plan_of(search)
 
 
 def test_a_bare_new_that_gains_its_question_opens_it(phone: Phone):
