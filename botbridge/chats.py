@@ -33,7 +33,7 @@ from botbridge.incoming import (
     shows_files_in_words,
     words_of,
 )
-from botbridge.models import ChatSession, TelegramFile, TelegramMessage
+from botbridge.models import LOOKED_THROUGH, ChatSession, TelegramFile, TelegramMessage, Update
 from botbridge.outages import outage_at
 from botbridge.sessions import ALBUMS_REMEMBERED
 from tickets import operations
@@ -48,6 +48,7 @@ from tickets.models import (
     Language,
     Message,
     Notice,
+    Sender,
     Status,
     Ticket,
     Topic,
@@ -62,17 +63,22 @@ LISTED = 10
 
 
 class Chat:
-    """What a handler may do for the customer it hears. `thread_id`: the topic of the chat this happens in, if any."""
+    """What a handler may do for the customer it hears in `update`. `thread_id`: the topic of the chat this happens in,
+    if any.
+    """
 
-    def __init__(self, session: ChatSession, customer: Customer, first_name: str, thread_id: int | None) -> None:
+    def __init__(
+        self, session: ChatSession, customer: Customer, update: Update, *, first_name: str, thread_id: int | None
+    ) -> None:
         self.session = session
         self.customer = customer
+        self.update = update
         self.first_name = first_name
         self.thread_id = thread_id
 
     @classmethod
     def open(
-        cls, session: ChatSession, user: types.User, thread_id: int | None = None, wrote_at: datetime | None = None
+        cls, session: ChatSession, user: types.User, update: Update, *, thread_id: int | None, wrote_at: datetime | None
     ) -> Self:
         """The chat of a person who wrote something, at `wrote_at`, or pressed a button, nobody knows when."""
         customer = operations.identify_customer(
@@ -88,7 +94,7 @@ class Chat:
         # A press from before they stopped the bot may come after it; of their return Telegram tells besides.
         if customer.stopped_bot_at is not None and wrote_at is not None:
             operations.customer_returned(customer=customer, at=wrote_at)
-        chat = cls(session, customer, user.first_name, thread_id)
+        chat = cls(session, customer, update, first_name=user.first_name, thread_id=thread_id)
         if pace.is_flood(session):
             chat.calm()
         return chat
@@ -180,11 +186,14 @@ class Chat:
         if self._is_about_forum_topics(message) or (kind_of(message) in SERVICE and not self._has_work()):
             return False
         quote = self._quoted(message)
+        album = self._ticket_of_album(message)
+        leads_on = self._leads_on(album)
         named = topic_named(message.text or "")
+        asked_at = self._asked_at(message)
         received = operations.receive(
             customer=self.customer,
-            incoming=incoming(message, quote=quote),
-            ticket=self._ticket_for(message, quote, as_new=as_new),
+            incoming=replace(incoming(message, quote=quote), sent_at=asked_at),
+            ticket=album or self._ticket_for(message, quote, as_new=as_new),
             topic=named or topic,
             opens_most=pace.OPENED_MOST,
         )
@@ -192,14 +201,22 @@ class Chat:
             # What a button says, written by hand, does what the button does: a press may have been lost.
             received = replace(received, ticket=operations.choose_topic(ticket=received.ticket, topic=named))
         self._remember(message, received)
+        if leads_on:
+            self._make_current(received.ticket)
         if self.thread_id is not None and self._gives_forum_topics:
             forum_topics.bind(self.session, self.thread_id, received.ticket)
         self._take_phone(message)
-        if not self._apologise(received, as_time(message.date)):
+        if not self._apologise(received, asked_at):
             self._confirm(received)
         self._warn(message, received.ticket)
         self._warn_of_card(words_of(message)[0], received.ticket)
         return True
+
+    def _asked_at(self, message: types.Message) -> datetime:
+        """When the customer wrote it; of a command, answered in its time, that an edit made a question, when it did."""
+        if message.edit_date and self.update.follows_message(message.message_id):
+            return as_time(message.edit_date)
+        return as_time(message.date)
 
     def revise(self, message: types.Message) -> bool:
         """Take over an edit. False when the bot has never seen the message."""
@@ -264,16 +281,11 @@ class Chat:
         return self._known(message.reply_to_message.message_id) if message.reply_to_message is not None else None
 
     def _ticket_for(self, message: types.Message, quote: Message | None, *, as_new: bool) -> Ticket | None:
-        """The ticket a message belongs to: of its album, a new one where that was said, of the topic it is written in,
-        of what it quotes, the current.
+        """The ticket a message belongs to that is of no album known: a new one where that was said, of the topic it is
+        written in, of what it quotes, the current.
 
         None opens one, as does a topic that is nobody's yet.
         """
-        album = next(
-            (item for item in self.session.pending_media if item["media_group_id"] == message.media_group_id), None
-        )
-        if album is not None:
-            return self.ticket(album["ticket"])
         if as_new:
             return None
         if self.ticket_here is not None:
@@ -281,6 +293,40 @@ class Chat:
         if quote is not None and quote.ticket is not None:
             return quote.ticket
         return self._named_by_forum_topic(message) if self._is_in_new_forum_topic else self.current_ticket()
+
+    def _ticket_of_album(self, message: types.Message) -> Ticket | None:
+        """Where the parts of its album that came before it are."""
+        album = message.media_group_id
+        if not album:
+            return None
+        remembered = {item["media_group_id"]: item["ticket"] for item in self.session.pending_media}
+        if album in remembered:
+            return self.ticket(remembered[album])
+        last = self.customer.messages.order_by("-pk").values_list("sender", "media_group_id", "ticket")[:LOOKED_THROUGH]
+        tickets = (ticket for sender, known, ticket in last if sender == Sender.CLIENT and known == album)
+        ticket_id = next(tickets, None)
+        return self.ticket(ticket_id) if ticket_id is not None else None
+
+    def has_gone_on(self, message: types.Message) -> bool:
+        """Whether the customer has gone on since they wrote it: a part of an album that is here, or what was parked
+        and is tried again. What the bot waits for, and where they write now, is not about it.
+        """
+        return self._is_overtaken or self._ticket_of_album(message) is not None
+
+    @cached_property
+    def _is_overtaken(self) -> bool:
+        since = self.session.current_since
+        # What came after the last turn of the conversation needs no looking up.
+        return since is not None and self.update.received_at < since and self.update.is_overtaken()
+
+    def _leads_on(self, album: Ticket | None) -> bool:
+        """Whether what the customer writes next goes where this goes; asked before this is received. Where they have
+        gone on, only if nothing else is at work.
+        """
+        if album is None and not self._is_overtaken:
+            return True
+        current = self.current_ticket()
+        return current is None or not current.is_active
 
     def _remember(self, message: types.Message, received: Received) -> None:
         session = self.session
@@ -296,8 +342,7 @@ class Chat:
             album = {"media_group_id": message.media_group_id, "ticket": received.ticket.pk}
             others = [item for item in session.pending_media if item["media_group_id"] != message.media_group_id]
             session.pending_media = [*others, album][-ALBUMS_REMEMBERED:]
-        session.make_current(received.ticket)
-        session.save(update_fields=["pending_media", "current_ticket", "current_since"])
+            session.save(update_fields=["pending_media"])
 
     def _take_phone(self, message: types.Message) -> None:
         """Keep the customer's own number; anybody's contact can be shared, so Telegram must say whose it is."""

@@ -159,7 +159,7 @@ def _handle(claimed: Claim, bot: Bot, dispatcher: Dispatcher) -> str:
     else:
         session_at_work.set(session)
         pace.hear(session)
-        async_to_sync(dispatcher.feed_update)(bot, event, session=session)
+        async_to_sync(dispatcher.feed_update)(bot, event, session=session, stored=update)
         update.state, update.handled_at = Update.State.HANDLED, timezone.now()
         update.save(update_fields=["state", "handled_at"])
     rows.update(handle_after=None, **{name: getattr(session, name) for name in pace.FIELDS})

@@ -1,5 +1,6 @@
 """What the bridge remembers: where each chat stands, what Telegram told us, what we asked of Telegram."""
 
+import json
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -25,6 +26,8 @@ from tickets.models import (
 MAX_REASON = 500
 #: Updates are kept on Telegram's server for no longer (Bot API, "Getting updates").
 KEPT_BY_TELEGRAM = timedelta(hours=24)
+#: How many rows of one chat or customer are looked through for the few that matter.
+LOOKED_THROUGH = 200
 
 
 class BotStatus(models.Model):
@@ -262,6 +265,23 @@ class Update(models.Model):
 
     def __str__(self) -> str:
         return str(self.update_id)
+
+    def is_overtaken(self) -> bool:
+        """Whether something that came later from its chat has been handled before it, which was parked meanwhile."""
+        later = Update.objects.filter(bot_id=self.bot_id, chat_id=self.chat_id, pk__gt=self.pk).order_by("pk")
+        # The next ones alone: of a flood all may still wait.
+        return self.State.HANDLED in later.values_list("state", flat=True)[:LOOKED_THROUGH]
+
+    def follows_message(self, telegram_id: int) -> bool:
+        """Whether this message of its chat was handled before it, lately: of what the desk has not, a command."""
+        earlier = Update.objects.filter(bot_id=self.bot_id, chat_id=self.chat_id, pk__lt=self.pk).order_by("-pk")
+        # Asked one after the other: in one query PostgreSQL may go through the whole table.
+        last = list(earlier.values_list("pk", flat=True)[:LOOKED_THROUGH])
+        handled = Update.objects.filter(pk__in=last, state=self.State.HANDLED)
+        naming = handled.filter(raw__contains=f'"message_id": {telegram_id}')
+        # An answer to a message names it too.
+        messages = (json.loads(raw).get("message") for raw in naming.values_list("raw", flat=True))
+        return any(isinstance(message, dict) and message.get("message_id") == telegram_id for message in messages)
 
 
 class OutboundCall(models.Model):

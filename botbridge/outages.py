@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from botbridge.clocks import SOON
 from botbridge.models import KEPT_BY_TELEGRAM, BotStatus, ChatSession, Outage, Update
 from tickets import access, operations
 from tickets.models import Customer, Ticket, User
@@ -77,9 +79,11 @@ def last_update(bot_id: int) -> datetime | None:
 def outage_at(bot_id: int, moment: datetime) -> Outage | None:
     """The outage during which something was written; `moment` is Telegram's date, in whole seconds.
 
-    One that a clock far ahead made longer than it was may have turned out too short for customers to notice.
+    One that a clock far ahead made longer than it was has no end anybody could be told until that is mended, and may
+    then turn out too short for customers to notice.
     """
-    noticed = Outage.objects.filter(bot_id=bot_id, ended_at__gt=F("began_at") + NOTICED_AFTER)
+    over = Outage.objects.filter(bot_id=bot_id, ended_at__lte=Now() + SOON)
+    noticed = over.filter(ended_at__gt=F("began_at") + NOTICED_AFTER)
     during = noticed.filter(began_at__lt=moment + timedelta(seconds=1), ended_at__gte=moment)
     return during.order_by("-began_at").first()
 

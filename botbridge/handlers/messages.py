@@ -23,13 +23,17 @@ def router() -> Router:
 
 async def wrote(message: Message, chat: Chat, state: FSMContext, raw_state: str | None) -> None:
     asked = await state.get_data()
+    is_awaited = bool(asked or raw_state)
+    if is_awaited and await in_transaction(chat.has_gone_on, message):
+        await in_transaction(receive, chat, message, as_new=is_new_command(message), topic_id=None)
+        return
     # Who asks for a new question in one place and writes in another ticket's topic, writes to that ticket, and who was
     # answered since, answers.
-    is_over = bool(asked or raw_state) and await in_transaction(chat.has_moved_on, asked.get(ASKED_IN))
+    is_over = is_awaited and await in_transaction(chat.has_moved_on, asked.get(ASKED_IN))
     as_new = is_new_command(message) or (raw_state == Question.new.state and not is_over)
     topic_id = None if is_over else asked.get(TOPIC)
     is_news = await in_transaction(receive, chat, message, as_new=as_new, topic_id=topic_id)
-    if is_news and (asked or raw_state):
+    if is_news and is_awaited:
         await state.clear()
 
 

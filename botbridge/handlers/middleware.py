@@ -19,5 +19,7 @@ async def open_chat(
     if chat is not None and chat.type == ChatType.PRIVATE and user is not None:
         message = event.message if isinstance(event, CallbackQuery) else event
         wrote_at = written_at(event) if isinstance(event, Message) else None
-        data["chat"] = await in_transaction(Chat.open, data["session"], user, thread_of(message), wrote_at)
+        data["chat"] = await in_transaction(
+            Chat.open, data["session"], user, data["stored"], thread_id=thread_of(message), wrote_at=wrote_at
+        )
     return await handler(event, data)

@@ -103,6 +103,16 @@ def test_nobody_hears_of_an_outage_the_clock_made(line: Line, phone: Phone) -> N
     assert not any("Извините" in words for words in phone.heard)
 
 
+def test_nor_before_the_clocks_work_has_been_looked_for(phone: Phone) -> None:
+    polled(BOT_ID)
+    with clock_ahead():
+        outages.reached(BOT_ID)
+        polled(BOT_ID)
+    phone.write("Где заказ?")
+    (said,) = phone.heard
+    assert said.startswith("Обращение №")
+
+
 def test_who_stopped_the_bot_in_that_hour_is_back_when_they_write(phone: Phone, aigerim: User, answer: Answer) -> None:
     phone.write("Где заказ?")
     with clock_ahead():

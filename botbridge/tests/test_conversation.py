@@ -1,5 +1,6 @@
 """What the bot says and asks. Words are checked in Russian; the translations have a test of their own."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from botbridge.buttons import TopicPress
-from botbridge.models import BotStatus, ChatSession, OutboundCall
+from botbridge.models import BotStatus, ChatSession, Outage, OutboundCall, Update
 from botbridge.parts import keyboard_under
+from botbridge.storing import retry_update
 from botbridge.tests.conftest import BOT_ID, Line, Phone, parked
 from conftest import wrote
 from tickets import operations
@@ -459,6 +461,141 @@ def test_an_album_is_one_question_with_one_receipt_even_when_it_comes_in_parts(p
     assert phone.tickets[0].messages.filter(media_group_id="77").count() == 2
 
 
+def photo_of(album: str) -> dict[str, Any]:
+    return {"photo": [{"file_id": "a", "file_unique_id": "u", "width": 9, "height": 9}], "media_group_id": album}
+
+
+def words_in(ticket: Ticket) -> list[str]:
+    return list(ticket.messages.filter(sender="client").order_by("pk").values_list("text", flat=True))
+
+
+def test_a_part_of_an_album_joins_the_others_however_many_albums_came_before_it(phone: Phone, line: Line):
+    phone.send(**photo_of("first"))
+    late = phone.message(**photo_of("first"))
+    phone.write("/new Другой вопрос")
+    for number in range(5):
+        phone.send(**photo_of(f"album {number}"))
+    line.take(late)
+    assert [ticket.messages.filter(media_group_id="first").count() for ticket in phone.tickets] == [2, 0]
+
+
+def test_another_customers_album_is_no_concern(phone: Phone):
+    phone.send(**photo_of("77"))
+    other = Phone(phone.line, id=700_002)
+    other.send(**photo_of("77"))
+    assert [len(each.tickets) for each in (phone, other)] == [1, 1]
+
+
+def test_a_late_part_of_an_album_is_not_the_new_question(phone: Phone):
+    phone.send(**photo_of("77"))
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    phone.send(**photo_of("77"))
+    phone.write("Как вернуть чехол?")
+    assert [words_in(ticket) for ticket in phone.tickets] == [["", ""], ["Как вернуть чехол?"]]
+
+
+def test_a_late_part_of_an_album_leaves_the_next_words_with_the_last_question(phone: Phone):
+    phone.send(**photo_of("77"))
+    phone.write("/new Другой вопрос")
+    phone.send(**photo_of("77"))
+    phone.write("Ещё о нём")
+    assert words_in(phone.tickets[1]) == ["Другой вопрос", "Ещё о нём"]
+
+
+def test_an_album_is_looked_for_among_the_customers_last_messages_by_an_index(phone: Phone):
+    with CaptureQueriesContext(connection) as asked:
+        phone.send(**photo_of("77"))
+    (search,) = [sql for query in asked if re.search('^SELECT.{,99}"media_group_id".*LIMIT', sql := query["sql"])]
+    assert "message_of_customer" in plan_of(search)
+
+
+# What is handled only after what came later.
+
+
+def unhandled(phone: Phone, **content: Any) -> Update:
+    """An update the bot could not handle, which is tried again another day."""
+    phone.line.store(phone.message(**content))
+    update = Update.objects.latest("pk")
+    Update.objects.filter(pk=update.pk).update(state=Update.State.PARKED)
+    return update
+
+
+def try_again(phone: Phone, update: Update) -> None:
+    retry_update(update)
+    phone.line.handle_all()
+
+
+def test_what_is_tried_again_does_not_take_the_place_of_a_new_question(phone: Phone, topics: list[Topic]):
+    phone.write("Где заказ?")
+    update = unhandled(phone, text="Номер 719-204")
+    phone.write("/new")
+    phone.press("Нет, новый вопрос")
+    try_again(phone, update)
+    phone.write("Как вернуть чехол?")
+    assert [words_in(ticket) for ticket in phone.tickets] == [["Где заказ?", "Номер 719-204"], ["Как вернуть чехол?"]]
+
+
+def test_what_is_tried_again_does_not_get_the_topic_of_the_question_to_come(phone: Phone, topics: list[Topic]):
+    update = unhandled(phone, text="Где заказ?")
+    phone.write("/start")
+    phone.press("Гарантия и ремонт")
+    try_again(phone, update)
+    phone.write("Не включается")
+    assert [ticket.topic for ticket in phone.tickets] == [None, topics[1]]
+
+
+def test_a_new_question_that_is_tried_again_is_one(phone: Phone):
+    phone.write("Где заказ?")
+    update = unhandled(phone, text="/new Как вернуть чехол?")
+    phone.write("Номер 719-204")
+    try_again(phone, update)
+    phone.write("Ещё о заказе")
+    first, second = phone.tickets
+    assert words_in(first) == ["Где заказ?", "Номер 719-204", "Ещё о заказе"]
+    assert words_in(second) == ["Как вернуть чехол?"]
+
+
+def test_what_is_tried_again_is_gone_on_with_where_nothing_else_is_at_work(phone: Phone, timur: Customer):
+    phone.line.store(phone.message(text="Где заказ?"))
+    phone.line.handle_all()
+    (closed,) = phone.tickets
+    update = unhandled(phone, text="Вы тут?")
+    phone.write("/help")
+    long_ago = timezone.now() - timedelta(days=30)
+    Ticket.objects.filter(pk=closed.pk).update(
+        status=Status.CLOSED, waiting_since=None, resolved_at=long_ago, closed_at=long_ago
+    )
+    try_again(phone, update)
+    phone.write("Ау?")
+    assert [words_in(ticket) for ticket in phone.tickets] == [["Где заказ?"], ["Вы тут?", "Ау?"]]
+
+
+def test_a_new_question_that_waited_together_with_its_command_is_one(phone: Phone):
+    phone.write("Где заказ?")
+    phone.write("/new")
+    data, under = phone.find("Нет, новый вопрос")
+    press = {"id": "1", "from": phone.user, "chat_instance": "1", "data": data}
+    message = {"message_id": under, "date": int(time.time()), "chat": phone.chat}
+    hour_ago = int(time.time()) - 3600
+    phone.line.store(
+        {"callback_query": {**press, "message": message}},
+        phone.message(text="Как вернуть чехол?", date=hour_ago),
+        phone.message(text="Он не подошёл", date=hour_ago),
+    )
+    phone.line.handle_all()
+    assert words_in(phone.tickets[1]) == ["Как вернуть чехол?", "Он не подошёл"]
+
+
+def test_whether_something_later_was_handled_is_asked_of_an_index(phone: Phone):
+    update = unhandled(phone, text="Где заказ?")
+    phone.write("/new")
+    with CaptureQueriesContext(connection) as asked:
+        try_again(phone, update)
+    (search,) = [sql for query in asked if f'"id" > {update.pk}' in (sql := query["sql"])]
+    assert "update_of_chat" in plan_of(search)
+
+
 # After the question is solved.
 
 
@@ -662,6 +799,58 @@ def test_a_command_that_gains_words_is_a_message(phone: Phone):
     assert phone.written == ["/help не работает, что делать?"]
 
 
+def question_made_of(phone: Phone, command: str, *, date: int) -> Ticket:
+    """What becomes of words that a message of that date gains only now."""
+    message = phone.message(text=command, date=date)["message"]
+    if command:
+        phone.line.take({"message": message})
+    phone.line.take({"edited_message": {**message, "text": "Где мой заказ?", "edit_date": int(time.time())}})
+    (ticket,) = phone.tickets
+    return ticket
+
+
+def test_a_question_made_of_an_old_command_waits_since_it_was_made(phone: Phone):
+    phone.write("/help")
+    ticket = question_made_of(phone, "/start", date=int(time.time()) - 40 * 3600)
+    assert ticket.waiting_since is not None
+    assert timezone.now() - ticket.waiting_since < timedelta(minutes=1)
+
+
+def test_a_question_made_of_a_command_from_an_outage_is_confirmed_and_not_apologised_for(phone: Phone):
+    hour = timedelta(hours=1)
+    began, ended = timezone.now() - 2 * hour, timezone.now() - hour
+    Outage.objects.create(bot_id=BOT_ID, began_at=began, ended_at=ended)
+    ticket = question_made_of(phone, "/start", date=int((began + hour / 2).timestamp()))
+    assert phone.heard[-1] == f"Обращение №{ticket.pk} принято. Дописывайте сюда же, менеджер увидит всё."
+
+
+def test_a_question_first_heard_of_by_its_edit_waits_since_it_was_written(phone: Phone):
+    phone.write("/help")
+    written = int(time.time()) - 40 * 3600
+    ticket = question_made_of(phone, "", date=written)
+    assert ticket.waiting_since is not None
+    assert ticket.waiting_since.timestamp() == written
+
+
+def test_a_command_that_answers_another_message_says_nothing_of_that_one(phone: Phone):
+    written = int(time.time()) - 40 * 3600
+    lost = phone.message(text="Где закас?", date=written)["message"]
+    phone.write("/help", reply_to_message=lost)
+    phone.line.take({"edited_message": {**lost, "text": "Где заказ?", "edit_date": int(time.time())}})
+    (ticket,) = phone.tickets
+    assert ticket.waiting_since is not None
+    assert ticket.waiting_since.timestamp() == written
+
+
+def test_whether_an_edited_message_was_a_command_is_asked_of_an_index(phone: Phone):
+    message = phone.message(text="/start")["message"]
+    phone.line.take({"message": message})
+    with CaptureQueriesContext(connection) as asked:
+        phone.line.take({"edited_message": {**message, "text": "Где заказ?", "edit_date": int(time.time())}})
+    (search,) = [sql for query in asked if re.search('^SELECT "botbridge_update"."id" .*DESC', sql := query["sql"])]
+    assert "update_of_chat" in plan_of(search)
+
+
 def test_a_bare_new_that_gains_its_question_opens_it(phone: Phone):
     phone.write("Где заказ?")
     message_id = phone.write("/new")
@@ -814,11 +1003,16 @@ def test_what_was_marked_as_arrived_is_found_without_passing_all_that_was_ever_s
     with CaptureQueriesContext(connection) as asked:
         phone.write("Есть кто?")
     (marked,) = [query["sql"] for query in asked if "'arrived'" in query["sql"]]
+    assert "delivery_marked_arrived" in plan_of(marked)
+
+
+def plan_of(query: str) -> str:
+    """How the database would go about it."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")  # else it reads small tables whole
-        cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + marked)
-        assert "delivery_marked_arrived" in str(cursor.fetchall())
+        cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + query)
+        return str(cursor.fetchall())
 
 
 def stopped(phone: Phone, *, ago: int, status: str = "kicked") -> None:
