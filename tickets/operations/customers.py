@@ -77,8 +77,10 @@ def _unheard(customer: Customer) -> list[Ticket]:
     solved = since.filter(ticket__customer=customer).exclude(ticket__status__in=ACTIVE)
     # What was received is the last message then.
     said = solved.order_by("ticket").values_list("ticket_id", "after_message__content_type", "after_message__text")
-    asked = [ticket_id for ticket_id, content_type, text in said if not is_thanks(content_type, text)]
-    return [lock_ticket(ticket_id) for ticket_id in dict.fromkeys(asked)]
+    # One at a time: whoever is muted may have written a great deal.
+    asked = [ticket_id for ticket_id, content_type, text in said.iterator() if not is_thanks(content_type, text)]
+    locked = [lock_ticket(ticket_id) for ticket_id in dict.fromkeys(asked)]
+    return [ticket for ticket in locked if not ticket.is_active]  # somebody may have brought it back meanwhile
 
 
 def _locked(customer_id: int, actor: User) -> Customer:
